@@ -1,0 +1,71 @@
+/**
+ * What went wrong, in one word: what a program may branch on. The table of causes and remedies is in ARCHITECTURE.
+ */
+export type ErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'JOB_FILE'
+  | 'USER_ERROR'
+  | 'SOURCE_FAILED'
+  | 'UNSERIALIZABLE'
+  | 'TOO_LARGE'
+  | 'WORKER_LOST'
+  | 'NO_WORKERS'
+  | 'BROKER'
+  | 'UNTRUSTED'
+  | 'CHECKPOINT'
+  | 'TIMEOUT'
+  | 'CANCELLED'
+
+/** Marks an error of ours whichever copy of this package made it. */
+const BRAND = Symbol.for('@pymar/core/error')
+
+/**
+ * The one class of every error that this framework raises.
+ *
+ * `error instanceof PymarError` also holds when two copies of the package are installed. Where user code threw, `cause`
+ * is its error: class name, own fields, message, the stack of the process where it was thrown, and its own `cause`.
+ *
+ * @example
+ * ```ts
+ * import { Producer, PymarError } from '@pymar/core'
+ *
+ * export class Sum extends Producer<number> {
+ *   static mapFn(xs: Iterable<number>) {
+ *     return xs
+ *   }
+ *   static reduceFn(values: Iterable<number>) {
+ *     return Array.from(values).reduce((a, b) => a + b, 0)
+ *   }
+ * }
+ *
+ * try {
+ *   await Sum.map([1, 2, 3], { timeoutMs: 1000 })
+ * } catch (error) {
+ *   if (error instanceof PymarError && error.code === 'TIMEOUT') console.error('too slow')
+ *   else throw error
+ * }
+ * ```
+ */
+export class PymarError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== PymarError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+}
+// On the prototype, so that it is no own field which would be printed with each error.
+Object.defineProperty(PymarError.prototype, 'name', { value: 'PymarError', writable: true, configurable: true })
+
+/** The message of anything that was thrown, on one line where it has one. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof PymarError) return thrown.message
+  if (thrown instanceof Error) return thrown.message ? `${thrown.name}: ${thrown.message}` : thrown.name
+  return String(thrown)
+}

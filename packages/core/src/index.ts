@@ -1,0 +1,16 @@
+export {
+  BlockSource,
+  DataSource,
+  DataSourceFactory,
+  type DataSourceFactoryOptions,
+  type Partition,
+  type PartitionContext,
+  type Plan,
+  type PlanContext,
+  type SourceClass,
+} from './data-source.ts'
+export { type ErrorCode, PymarError } from './errors.ts'
+export { isMain } from './is-main.ts'
+export type { Job } from './ledger/job.ts'
+export type { MapOptions, ProducerOptions, Progress } from './options.ts'
+export { Producer, type ProducerClass, type SourceFor } from './producer.ts'

@@ -1,0 +1,49 @@
+import { check, COUNT, show } from '../checks.ts'
+import { DataSourceFactory, isFactory, isSourceClass, type SourceClass } from '../data-source.ts'
+import { PymarError } from '../errors.ts'
+
+/** What `map()` was given, in one of two forms. */
+export type Given =
+  | {
+      readonly kind: 'class'
+      readonly source: SourceClass
+      readonly offset: number | undefined
+      readonly limit: number | undefined
+      readonly params: unknown
+    }
+  | { readonly kind: 'data'; readonly items: ArrayLike<unknown> }
+
+/**
+ * Reads the first argument of `map()`: a source class, a factory, or any iterable.
+ *
+ * @throws {PymarError} `INVALID_ARGUMENT` if it is none of them, or the factory's range is no range.
+ */
+export function readGiven(argument: unknown): Given {
+  if (typeof argument === 'string') throw refuse(argument)
+  const factory = isFactory(argument) ? argument : new DataSourceFactory(argument as Iterable<unknown>)
+  const { data, options } = factory
+  if (typeof data !== 'function') {
+    if (typeof data?.length !== 'number') throw refuse(argument === factory ? data : argument)
+    for (const key of ['offset', 'limit', 'params'] as const) {
+      if (options[key] === undefined) continue
+      throw new PymarError('INVALID_ARGUMENT', `Cannot use ${key} of a DataSourceFactory with in-memory data: slice the data instead`)
+    }
+    return { kind: 'data', items: data }
+  }
+  if (!isSourceClass(data)) throw refuse(data)
+  const { offset, limit, params } = options
+  if (offset !== undefined) check(`offset of ${data.name}`, offset, COUNT)
+  if (limit !== undefined) {
+    check(`limit of ${data.name}`, limit, COUNT)
+    check(`offset + limit of ${data.name}`, (offset ?? 0) + limit, COUNT)
+  }
+  return { kind: 'class', source: data, offset, limit, params }
+}
+
+function refuse(found: unknown): PymarError {
+  const asyncIterable = typeof found === 'object' && found !== null && Symbol.asyncIterator in found
+  const advice = asyncIterable
+    ? 'gather an async iterable into an array, or write a DataSource with [Symbol.asyncIterator]'
+    : 'pass a class that extends DataSource, a DataSourceFactory, or an iterable of items'
+  return new PymarError('INVALID_ARGUMENT', `Cannot read a source from ${show(found)}: it is no source; ${advice}`)
+}

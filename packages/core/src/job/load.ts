@@ -1,0 +1,53 @@
+import { fileURLToPath } from 'node:url'
+import { show } from '../checks.ts'
+import { messageOf, PymarError } from '../errors.ts'
+import { type Loader, useTsx } from './loader.ts'
+
+/** The job file as a slot has it: its exports, to be found by the name of the class or function. */
+export interface JobFile {
+  readonly url: string
+  readonly exports: Readonly<Record<string, unknown>>
+}
+
+// biome-ignore lint/complexity/noBannedTypes: any class or function is meant
+type Named = Function
+
+/**
+ * Imports a job file.
+ *
+ * @throws {PymarError} `JOB_FILE` if it cannot be imported: `cause` is what its import threw.
+ */
+export async function loadJobFile(url: string, loader: Loader): Promise<JobFile> {
+  try {
+    if (loader === 'tsx') await useTsx()
+    return { url, exports: await import(url) }
+  } catch (error) {
+    if (error instanceof PymarError && error.code === 'JOB_FILE') throw error
+    throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/**
+ * Finds a class or function of a job file by its own name, under whatever name it is exported.
+ *
+ * @throws {PymarError} `JOB_FILE` if no export has that name, or several do; it lists what the file exports.
+ */
+export function findExport(file: JobFile, what: 'producer' | 'source', name: string): Named {
+  const candidates = new Map<Named, string>()
+  for (const [key, value] of allExports(file)) if (typeof value === 'function' && value.name === name) candidates.set(value, key)
+  const exact = [...candidates].find(([, key]) => key === name)
+  const [only] = exact ?? (candidates.size === 1 ? [...candidates.keys()] : [])
+  if (only) return only
+  const path = fileURLToPath(file.url)
+  const names = [...new Set(allExports(file).map(([key]) => key))].filter((key) => key !== 'default' && key !== 'module.exports')
+  const found = candidates.size > 1 ? `${candidates.size} of its exports are called so` : `it exports ${names.join(', ') || 'nothing'}`
+  const advice = candidates.size > 1 ? 'give each class a name of its own' : `write "export class ${name}" there, or re-export it`
+  throw new PymarError('JOB_FILE', `Cannot find ${what} ${show(name)} in ${path}: ${found}; ${advice}`)
+}
+
+/** A CommonJS module's exports may be there only as the properties of its default export. */
+function allExports({ exports }: JobFile): [string, unknown][] {
+  const inner = exports['default']
+  const nested = typeof inner === 'object' && inner !== null ? Object.entries(inner) : []
+  return [...Object.entries(exports), ...nested]
+}

@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import module from 'node:module'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What loads a module: Node alone, or Node with tsx for TypeScript that Node cannot strip. */
+export type Loader = 'node' | 'tsx'
+
+type StripTypes = (code: string, options?: { mode: 'strip' }) => string
+const stripTypes = (module as unknown as { stripTypeScriptTypes?: StripTypes }).stripTypeScriptTypes
+
+const JAVASCRIPT = new Set(['.js', '.mjs', '.cjs', '.json', '.node', '.wasm'])
+const STRIPPABLE = new Set(['.ts', '.mts', '.cts'])
+
+/**
+ * Which loader a module needs, told from its file and the relative imports it leads to.
+ *
+ * A Node that strips types by itself is used where that is enough: no syntax that must be compiled (enums, parameter
+ * properties), and every relative import names a file. Older Nodes need tsx for any TypeScript.
+ *
+ * @param url A `file:` URL. One that cannot be read is left to Node, whose error says so.
+ */
+export async function loaderFor(url: string): Promise<Loader> {
+  if (process.execArgv.some((arg) => arg.includes('tsx'))) return 'node'
+  const visited = new Set<string>()
+  const needsTsx = async (file: string): Promise<boolean> => {
+    if (visited.has(file)) return false
+    visited.add(file)
+    const extension = extname(fileURLToPath(file))
+    if (JAVASCRIPT.has(extension)) return false
+    if (!STRIPPABLE.has(extension) || !(process.features as { typescript?: unknown }).typescript || !stripTypes) return true
+    const imports = await relativeImports(file, stripTypes)
+    if (!imports) return true
+    for (const next of imports) if (await needsTsx(next)) return true
+    return false
+  }
+  return (await needsTsx(url)) ? 'tsx' : 'node'
+}
+
+/** The relative imports of a TypeScript file, or undefined where Node could not load it. */
+async function relativeImports(file: string, strip: StripTypes): Promise<string[] | undefined> {
+  const text = await readFile(new URL(file), 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  const { init, parse } = await import('es-module-lexer')
+  await init()
+  try {
+    strip(text, { mode: 'strip' })
+    const [imports] = parse(text)
+    return imports.flatMap(({ specifier }) => (specifier?.startsWith('.') ? [new URL(specifier, file).href] : []))
+  } catch {
+    return undefined
+  }
+}
+
+/** Loads TypeScript by tsx from here on, in this process. */
+export async function useTsx(): Promise<void> {
+  const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')])
+  cjs.register()
+  esm.register()
+}

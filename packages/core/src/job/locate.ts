@@ -1,0 +1,79 @@
+import type { Session } from 'node:inspector'
+import { resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { PymarError } from '../errors.ts'
+
+const found = new WeakMap<object, string>()
+
+/**
+ * The URL of the module where a class was defined: the job file that slots load.
+ *
+ * V8 knows it, and is asked through the inspector; importing the main script again to look for the class would wait for
+ * itself for ever where that script is still in its own top-level await. Asking takes some 30 ms the first time.
+ *
+ * @param module The `module` option, which overrides what V8 says. A path is relative to the current directory.
+ * @returns A `file:` URL without query.
+ * @throws {PymarError} `JOB_FILE` if the class was not defined in a file.
+ */
+export async function locate(target: { readonly name: string }, module?: string | URL): Promise<string> {
+  if (module !== undefined) return moduleUrl(module)
+  const known = found.get(target)
+  if (known) return known
+  const where = scriptUrl(await whereDefined(target))
+  if (!where) {
+    throw new PymarError(
+      'JOB_FILE',
+      `Cannot find the job file of ${target.name}: it was not defined in a file; move it to a module that exports it, or pass that as option module`,
+    )
+  }
+  found.set(target, where)
+  return where
+}
+
+function moduleUrl(module: string | URL): string {
+  const url = module instanceof URL || module.startsWith('file:') ? new URL(module) : pathToFileURL(resolve(module))
+  if (url.protocol !== 'file:') throw new PymarError('JOB_FILE', `Cannot load job file ${url}: it is no file; pass a path or a file URL`)
+  return url.href
+}
+
+/** Loaders append queries of their own to a module's URL; CommonJS modules may be known by their path alone. */
+function scriptUrl(script: string): string | undefined {
+  if (script.startsWith('/')) return pathToFileURL(script).href
+  if (!script.startsWith('file:')) return undefined
+  return pathToFileURL(fileURLToPath(script)).href
+}
+
+async function whereDefined(target: object): Promise<string> {
+  const inspector = await import('node:inspector')
+  const session = new inspector.Session()
+  session.connect()
+  const key = `pymar:${Math.random()}`
+  const scope = globalThis as unknown as Record<string, unknown>
+  try {
+    const scripts = new Map<string, string>()
+    session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url))
+    Object.defineProperty(scope, key, { value: target, configurable: true })
+    const { result } = ask<{ result: { objectId: string } }>(session, 'Runtime.evaluate', { expression: `globalThis[${JSON.stringify(key)}]` })
+    const properties = ask<{ internalProperties?: { name: string; value?: { value: { scriptId: string } } }[] }>(
+      session,
+      'Runtime.getProperties',
+      { objectId: result.objectId, ownProperties: true },
+    )
+    const location = properties.internalProperties?.find(({ name }) => name === '[[FunctionLocation]]')
+    ask(session, 'Debugger.enable')
+    return scripts.get(location?.value?.value.scriptId ?? '') ?? ''
+  } finally {
+    delete scope[key]
+    session.disconnect()
+  }
+}
+
+/** The inspector answers a session of its own thread before `post` returns. */
+function ask<Answer>(session: Session, method: string, params: object = {}): Answer {
+  let answer: Answer | undefined
+  session.post(method, params, (error, result) => {
+    if (error) throw error
+    answer = result as Answer
+  })
+  return answer as Answer
+}

@@ -1,0 +1,104 @@
+import type { Partition, PartitionContext } from '../data-source.ts'
+import { type ErrorCode, PymarError } from '../errors.ts'
+import { decode, encode } from '../wire/codec.ts'
+import { describeError, type ErrorRecord } from '../wire/error-record.ts'
+import { type Blocks, forEachBlock, gather, isAsyncIterable, isIterable } from './blocks.ts'
+import { SequenceReducer } from './reduce.ts'
+
+/** The static members of a producer class that a slot calls. */
+export interface ProducerCode {
+  readonly name: string
+  mapFn(items: unknown, context: PartitionContext): unknown
+  reduceFn(values: Iterable<unknown>): unknown
+}
+
+/** How a slot makes its own slice: the static side of a source class. */
+export type SourceCode = new (offset: number, limit: number, params: unknown) => object
+
+type Opener = (signal: AbortSignal) => Blocks
+
+/** One job as a slot has it: its code, found in the job file, and its params. */
+export interface LoadedJob {
+  readonly id: string
+  readonly partitions: number
+  readonly producer: ProducerCode
+  readonly source?: SourceCode
+  readonly params: unknown
+}
+
+/** What there is to compute: a partition's slice, or partials that are to be reduced to one. */
+export type Work =
+  | {
+      readonly kind: 'partition'
+      readonly partition: Omit<Partition, 'hint'>
+      readonly attempt: number
+      /** The encoded hint of the source's plan. */
+      readonly hint?: Uint8Array
+      /** The encoded items of in-memory data. */
+      readonly slice?: Uint8Array
+    }
+  | { readonly kind: 'reduction'; readonly partials: readonly Uint8Array[] }
+
+/** How an attempt ended where it ran: with encoded bytes, or with what was thrown. */
+export type Outcome = { readonly bytes: Uint8Array } | { readonly code: ErrorCode; readonly error: ErrorRecord }
+
+/** Codes that a source, or the codec, says itself; anything else that is thrown is the user's. */
+const OWN_CODES: ReadonlySet<string> = new Set<ErrorCode>(['SOURCE_FAILED', 'UNSERIALIZABLE', 'TOO_LARGE', 'JOB_FILE'])
+
+/** The one way to compute anything, whatever the transport: decodes what it needs, runs user code, encodes what it gives. */
+export async function perform(job: LoadedJob, work: Work, signal: AbortSignal): Promise<Outcome> {
+  try {
+    const value = work.kind === 'partition' ? await runPartition(job, work, signal) : await job.producer.reduceFn(work.partials.map(decode))
+    return { bytes: encode(value, nameOf(job, work)) }
+  } catch (thrown) {
+    const code = thrown instanceof PymarError && OWN_CODES.has(thrown.code) ? thrown.code : 'USER_ERROR'
+    return { code, error: describeError(thrown) }
+  }
+}
+
+async function runPartition(job: LoadedJob, work: Work & { kind: 'partition' }, signal: AbortSignal): Promise<unknown> {
+  const { producer } = job
+  const partition: Partition = work.hint ? { ...work.partition, hint: decode(work.hint) } : work.partition
+  const source = work.slice ? decode(work.slice) : load(job, partition)
+  const context: PartitionContext = { source, partition, job: job.id, attempt: work.attempt, signal }
+  const open = opener(source)
+  if (!open) return mapAndReduce(producer, source, context)
+  return reduceBlocks(producer, open, signal, (block) => mapAndReduce(producer, block, context))
+}
+
+/** `reduceFn(mapFn(items))`, where either may be async. */
+async function mapAndReduce(producer: ProducerCode, items: unknown, context: PartitionContext): Promise<unknown> {
+  const mapped = await producer.mapFn(items, context)
+  if (isIterable(mapped)) return producer.reduceFn(mapped)
+  if (!isAsyncIterable(mapped)) throw new TypeError(`mapFn of ${producer.name} returned no iterable`)
+  return reduceBlocks(producer, () => gather(mapped), context.signal, (block) => producer.reduceFn(block as unknown[]))
+}
+
+/** Computes a result per block, then reduces the results, in order. */
+async function reduceBlocks(producer: ProducerCode, open: Opener, signal: AbortSignal, compute: (block: unknown) => unknown): Promise<unknown> {
+  const results = new SequenceReducer((values) => producer.reduceFn(values))
+  await forEachBlock(open, signal, async (block) => results.add(await compute(block)))
+  return results.finish()
+}
+
+function load(job: LoadedJob, { offset, limit, hint }: Partition): object {
+  const Source = job.source as SourceCode
+  const source = new Source(offset, limit, job.params)
+  if (hint !== undefined) Object.defineProperty(source, 'hint', { value: hint, enumerable: true })
+  return source
+}
+
+/** How to open a source that comes in blocks, or undefined for one that `mapFn` iterates itself. */
+function opener(source: unknown): Opener | undefined {
+  const { blocks } = source as { blocks?: Opener }
+  if (typeof blocks === 'function') return (signal) => blocks.call(source, signal)
+  if (isIterable(source)) return undefined
+  if (isAsyncIterable(source)) return () => gather(source)
+  const name = (source as object).constructor.name
+  throw new TypeError(`${name} has nothing to iterate: it needs [Symbol.iterator], [Symbol.asyncIterator] or blocks()`)
+}
+
+/** How errors name what an attempt was about. */
+export function nameOf(job: Pick<LoadedJob, 'partitions'>, work: Work): string {
+  return work.kind === 'partition' ? `the partial of partition ${work.partition.index} of ${job.partitions}` : 'a partial of reduceFn'
+}

@@ -1,0 +1,39 @@
+/** One limit in time for each of many things: those that began first run out first, so one timer serves all. */
+export class Deadlines<Key> {
+  readonly #limitMs: number
+  readonly #expired: (key: Key) => void
+  readonly #ends = new Map<Key, number>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(limitMs: number, expired: (key: Key) => void) {
+    this.#limitMs = limitMs
+    this.#expired = expired
+  }
+
+  begin(key: Key): void {
+    this.#ends.set(key, performance.now() + this.#limitMs)
+    this.#timer ??= setTimeout(() => this.#check(), this.#limitMs)
+  }
+
+  end(key: Key): void {
+    this.#ends.delete(key)
+  }
+
+  close(): void {
+    this.#ends.clear()
+    clearTimeout(this.#timer)
+  }
+
+  #check() {
+    this.#timer = undefined
+    const now = performance.now()
+    for (const [key, end] of this.#ends) {
+      if (end > now) {
+        this.#timer = setTimeout(() => this.#check(), end - now)
+        return
+      }
+      this.#ends.delete(key)
+      this.#expired(key)
+    }
+  }
+}

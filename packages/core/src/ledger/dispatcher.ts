@@ -1,0 +1,179 @@
+import type { Partition } from '../data-source.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Given } from '../job/given.ts'
+import type { PartitionList } from '../job/plan.ts'
+import type { Work } from '../job/run.ts'
+import type { MapOptions } from '../options.ts'
+import type { Channel, ChannelEvents, Loss, Task, Where } from '../transport/port.ts'
+import { encode } from '../wire/codec.ts'
+import { Deadlines } from './deadlines.ts'
+import { failedError, type JobNames, lostError, partitionTimeoutError } from './job-errors.ts'
+import { type Attempt, Ledger, type Verdict } from './ledger.ts'
+import { type Reduction, ReductionTree } from './reduction-tree.ts'
+
+/** What the tasks of a job come to. */
+export interface DispatchEvents {
+  /** A partition's partial was counted: the first for that partition. */
+  counted(partition: Partition, bytes: Uint8Array): void
+  result(bytes: Uint8Array): void
+  failed(error: unknown): void
+}
+
+const DEFAULT_ATTEMPTS = 3
+
+/** Moves tasks from the ledger to a channel and answers back, and partials up the reduction tree, until one is left. */
+export class Dispatcher implements ChannelEvents {
+  readonly #names: JobNames
+  readonly #partitions: PartitionList
+  readonly #given: Given
+  readonly #events: DispatchEvents
+  readonly #ledger: Ledger<Loss>
+  readonly #tree: ReductionTree
+  readonly #limitMs: number | undefined
+  readonly #deadlines: Deadlines<Task> | undefined
+  /** The latest attempt at each task that is under way. */
+  readonly #live = new Map<number, Task>()
+  /** Reductions that are not done, by id. */
+  readonly #reductions = new Map<number, Reduction>()
+  #nextReduction: number
+  #channel: Channel | undefined
+
+  constructor(producer: string, partitions: PartitionList, given: Given, options: MapOptions, events: DispatchEvents) {
+    const { length } = partitions
+    this.#names = { producer, partitions: length }
+    this.#partitions = partitions
+    this.#given = given
+    this.#events = events
+    this.#ledger = new Ledger(length, { maxAttempts: options.maxAttempts ?? DEFAULT_ATTEMPTS, retries: options.retries ?? 0 })
+    this.#nextReduction = length
+    // Without partitions there is one reduction, of nothing, and its result is the answer.
+    this.#tree = new ReductionTree(Math.max(1, length))
+    if (length === 0) this.#reduce({ level: -1, position: 0, partials: [] })
+    this.#limitMs = options.partitionTimeoutMs
+    if (this.#limitMs) this.#deadlines = new Deadlines(this.#limitMs, (task) => this.#timedOut(task))
+  }
+
+  get state(): { partitions: number; done: number; running: number; workers: number } {
+    const { done, running, partitions } = this.#ledger
+    return { partitions, done, running, workers: this.#channel?.workers ?? 0 }
+  }
+
+  /** Sends what there is to send over this channel from now on. What was under way elsewhere is sent again. */
+  use(channel: Channel): void {
+    this.close()
+    this.#ledger.recall()
+    this.#channel = channel
+    this.#fill()
+  }
+
+  /** Stops whatever is under way. */
+  close(): void {
+    this.#deadlines?.close()
+    this.#live.clear()
+    this.#channel?.close()
+    this.#channel = undefined
+  }
+
+  started(task: Task): void {
+    if (this.#ledger.started(task) && task.id < this.#ledger.partitions) this.#deadlines?.begin(task)
+  }
+
+  partial(task: Task, bytes: Uint8Array): void {
+    if (!this.#ledger.count(task.id)) return
+    const live = this.#live.get(task.id)
+    this.#live.delete(task.id)
+    if (live) this.#deadlines?.end(live)
+    // The answer of an earlier attempt makes the later one pointless.
+    if (live && live !== task) this.#channel?.stop(live)
+    const reduction = this.#reductions.get(task.id)
+    this.#reductions.delete(task.id)
+    if (!reduction) this.#events.counted(this.#partition(task.id), bytes)
+    this.#advance(reduction ? this.#tree.add(reduction.level + 1, reduction.position, bytes) : this.#tree.add(0, task.id, bytes))
+    this.#fill()
+  }
+
+  failed(task: Task, code: ErrorCode, error: unknown, where: Where): void {
+    const verdict = this.#ledger.fail(task)
+    if (verdict === 'ignored') return
+    const partition = task.id < this.#ledger.partitions ? this.#partition(task.id) : undefined
+    // Only user code may do better the next time.
+    const again = verdict === 'again' && code === 'USER_ERROR'
+    this.#goOn(task, again ? 'again' : 'final', () => failedError(this.#names, partition, code, error, where))
+  }
+
+  lost(task: Task, loss: Loss): void {
+    const verdict = this.#ledger.lose(task, loss)
+    const partition = task.id < this.#ledger.partitions ? this.#partition(task.id) : undefined
+    this.#goOn(task, verdict, () => lostError(this.#names, partition, this.#ledger.losses(task.id)))
+  }
+
+  broken(error: unknown): void {
+    this.#events.failed(error)
+  }
+
+  #timedOut(task: Task) {
+    this.#channel?.stop(task)
+    const verdict = this.#ledger.fail(task)
+    this.#goOn(task, verdict, () => partitionTimeoutError(this.#names, this.#partition(task.id), this.#limitMs as number))
+  }
+
+  /** After an attempt that did not count. */
+  #goOn(task: Task, verdict: Verdict, error: () => unknown) {
+    if (verdict === 'ignored') return
+    this.#deadlines?.end(task)
+    this.#live.delete(task.id)
+    if (verdict === 'final') this.#events.failed(error())
+    else this.#fill()
+  }
+
+  #advance(ready: ReturnType<ReductionTree['add']>) {
+    if (!ready) return
+    if ('result' in ready) this.#events.result(ready.result)
+    else this.#reduce(ready)
+  }
+
+  #reduce(reduction: Reduction) {
+    const id = this.#nextReduction++
+    this.#reductions.set(id, reduction)
+    this.#ledger.add(id)
+  }
+
+  #fill() {
+    while (this.#channel?.hasRoom) {
+      const attempt = this.#ledger.take()
+      if (!attempt) return
+      try {
+        const task: Task = { ...attempt, work: this.#work(attempt) }
+        this.#live.set(task.id, task)
+        this.#channel.send(task)
+      } catch (error) {
+        // A hint or a slice that cannot be encoded.
+        return this.#events.failed(error)
+      }
+    }
+  }
+
+  #work({ id, attempt }: Attempt): Work {
+    const reduction = this.#reductions.get(id)
+    if (reduction) return { kind: 'reduction', partials: reduction.partials }
+    const { index, offset, limit, hint } = this.#partition(id)
+    const name = `partition ${index} of ${this.#names.partitions}`
+    return {
+      kind: 'partition',
+      partition: { index, offset, limit },
+      attempt,
+      ...(hint !== undefined && { hint: encode(hint, `the hint of ${name}`) }),
+      ...(this.#given.kind === 'data' && { slice: encode(sliceOf(this.#given.items, offset, limit), `the items of ${name}`) }),
+    }
+  }
+
+  #partition(id: number): Partition {
+    return this.#partitions.at(id) as Partition
+  }
+}
+
+/** A view of a typed array, which travels with its own range only, or a copy of an array's range. */
+function sliceOf(items: ArrayLike<unknown>, offset: number, limit: number): ArrayLike<unknown> {
+  if (ArrayBuffer.isView(items)) return (items as unknown as Float64Array).subarray(offset, offset + limit)
+  return Array.prototype.slice.call(items, offset, offset + limit)
+}

@@ -1,0 +1,45 @@
+import type { Partition } from '../data-source.ts'
+import { type ErrorCode, messageOf, PymarError } from '../errors.ts'
+import type { Loss, Where } from '../transport/port.ts'
+
+/** What the errors of one job say about it. */
+export interface JobNames {
+  readonly producer: string
+  readonly partitions: number
+}
+
+/** Errors that name what they are about themselves. */
+const SELF_EXPLAINED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNSERIALIZABLE', 'TOO_LARGE', 'JOB_FILE'])
+
+/** User code threw where it was computed. Without a partition it was a reduction. */
+export function failedError(names: JobNames, partition: Partition | undefined, code: ErrorCode, error: unknown, where: Where): unknown {
+  if (SELF_EXPLAINED.has(code)) return error
+  return new PymarError(code, `Cannot ${whatOf(names, partition)} on ${where}: ${messageOf(error)}`, { cause: error })
+}
+
+export function lostError(names: JobNames, partition: Partition | undefined, losses: readonly Loss[]): PymarError {
+  const attempts = losses.map(({ host, pid, exit }) => `${host} pid ${pid} (${exit})`).join(', ')
+  const counted = losses.length === 1 ? 'the process was lost in its only attempt' : `the process was lost in each of ${losses.length} attempts`
+  const advice = 'see its last lines on stderr, and raise slotMemory if it ran out of memory'
+  return new PymarError('WORKER_LOST', `Cannot ${whatOf(names, partition)}: ${counted}: ${attempts}; ${advice}`)
+}
+
+export function partitionTimeoutError(names: JobNames, partition: Partition, limitMs: number): PymarError {
+  return new PymarError('TIMEOUT', `Cannot ${whatOf(names, partition)} within partitionTimeoutMs ${limitMs}; raise it, or split into more partitions`)
+}
+
+export function timeoutError(names: JobNames, done: number, limitMs: number): PymarError {
+  const found = `${done} of ${names.partitions} partitions are done`
+  return new PymarError('TIMEOUT', `Cannot finish the job of ${names.producer} within timeoutMs ${limitMs}: ${found}; raise it, or add slots`)
+}
+
+export function cancelledError(names: Pick<JobNames, 'producer'>, reason: unknown): PymarError {
+  const why = reason === undefined ? '' : `: ${messageOf(reason)}`
+  return new PymarError('CANCELLED', `Cannot finish the job of ${names.producer}: it was cancelled${why}`, { cause: reason })
+}
+
+function whatOf({ producer, partitions }: JobNames, partition: Partition | undefined): string {
+  if (!partition) return `reduce the partials of ${producer}`
+  const { index, offset, limit } = partition
+  return `compute partition ${index} of ${partitions} (offset ${offset}, limit ${limit})`
+}

@@ -1,0 +1,58 @@
+import type { Partition } from '../data-source.ts'
+import { decode } from '../wire/codec.ts'
+
+export interface Partial {
+  readonly partition: Partition
+  readonly value: unknown
+}
+
+/** Partials as they arrive, for one reader: they wait as bytes until they are read, and the job's failure is thrown. */
+export class PartialFeed implements AsyncIterableIterator<Partial> {
+  readonly #closed: (feed: PartialFeed) => void
+  readonly #queue: { partition: Partition; bytes: Uint8Array }[] = []
+  #end: { error?: unknown } | undefined
+  #wake: (() => void) | undefined
+
+  /** @param closed Called when the reader has gone. */
+  constructor(closed: (feed: PartialFeed) => void) {
+    this.#closed = closed
+  }
+
+  add(partition: Partition, bytes: Uint8Array): void {
+    this.#queue.push({ partition, bytes })
+    this.#wake?.()
+  }
+
+  end(end: { error?: unknown } = {}): void {
+    this.#end = end
+    this.#wake?.()
+  }
+
+  async next(): Promise<IteratorResult<Partial, undefined>> {
+    for (;;) {
+      const first = this.#queue.shift()
+      if (first) return { done: false, value: { partition: first.partition, value: decode(first.bytes) } }
+      if (this.#end) {
+        const { error } = this.#end
+        this.#end = {}
+        if (error !== undefined) throw error
+        return { done: true, value: undefined }
+      }
+      await new Promise<void>((wake) => {
+        this.#wake = wake
+      })
+    }
+  }
+
+  async return(): Promise<IteratorResult<Partial, undefined>> {
+    this.#queue.length = 0
+    this.#end = {}
+    this.#closed(this)
+    this.#wake?.()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}

@@ -1,0 +1,200 @@
+import { randomBytes } from 'node:crypto'
+import { check, checkOptions, POSITIVE } from './checks.ts'
+import type { BlockSource, DataSourceFactory, Plan, PlanContext, SourceClass } from './data-source.ts'
+import { messageOf, PymarError } from './errors.ts'
+import { readGiven } from './job/given.ts'
+import { locate } from './job/locate.ts'
+import type { ProducerCode } from './job/run.ts'
+import { type Job, startJob } from './ledger/job.ts'
+import type { JobRequest } from './ledger/job-run.ts'
+import { MAP_OPTIONS, type MapOptions, PRODUCER_OPTIONS, type ProducerOptions } from './options.ts'
+import { refusalInSlot } from './slot/in-slot.ts'
+import { LocalTransport } from './transport/local.ts'
+import type { Transport } from './transport/port.ts'
+
+/** What a subclass of {@link Producer} must have for its static `map()`. */
+export interface ProducerClass {
+  readonly name: string
+  new (options?: ProducerOptions): Producer<any>
+  mapFn(items: any, context: any): any
+  reduceFn(values: any): any
+}
+
+/** What `mapFn` takes. */
+type Input<P extends ProducerClass> = Parameters<P['mapFn']>[0]
+type ItemOf<Items> = Items extends Iterable<infer Item> ? Item : any
+
+/**
+ * What the static `map()` of a producer takes: sources of the items that its `mapFn` takes. A `mapFn` that takes more
+ * than an iterable, such as a `Float64Array`, takes the blocks of a {@link BlockSource}, or slices of such data.
+ */
+export type SourceFor<P extends ProducerClass> =
+  Iterable<ItemOf<Input<P>>> extends Input<P>
+    ? SourceClass<ItemOf<Input<P>>> | DataSourceFactory<ItemOf<Input<P>>> | Iterable<ItemOf<Input<P>>>
+    : BlockSourceClass<Input<P>> | DataSourceFactory<ItemOf<Input<P>>> | Input<P>
+
+type BlockSourceClass<Block> = (abstract new (offset?: number, limit?: number, params?: any) => BlockSource<Block & Iterable<unknown>, any>) & {
+  fullLength(params?: any): number | Promise<number>
+  partitions?(count: number, context: PlanContext): Promise<Plan> | Plan
+}
+
+const ID_BYTES = 8
+
+/**
+ * A calculation: a subclass says how items are mapped (`static mapFn`) and how values are reduced (`static reduceFn`).
+ *
+ * `mapFn(items, context)` gets one partition's slice, or one block of it, and returns an iterable of mapped values. `reduceFn`
+ * gets an iterable of values and returns one. It is applied where a partition is computed, then to the partials, so it must
+ * be associative and accept what it returns; it need not be commutative. Both may be async. Neither is ever called in the
+ * process that starts the job: the class must be exported from the job file, which slots import.
+ *
+ * @typeParam Result What `reduceFn` returns.
+ *
+ * @example
+ * ```ts
+ * import { isMain, Producer } from '@pymar/core'
+ *
+ * export class SumOfSquares extends Producer<number> {
+ *   static override WORKERS_NUMBER = 4
+ *   static *mapFn(xs: Iterable<number>) {
+ *     for (const x of xs) yield x * x
+ *   }
+ *   static reduceFn(values: Iterable<number>) {
+ *     let sum = 0
+ *     for (const value of values) sum += value
+ *     return sum
+ *   }
+ * }
+ *
+ * if (isMain(import.meta)) console.log(await SumOfSquares.map([1, 2, 3]))
+ * ```
+ */
+export abstract class Producer<Result = unknown> {
+  /** Partitions of a job. Integer from 1; there are fewer where there are fewer items. Default 10. */
+  static WORKERS_NUMBER = 10
+
+  readonly #options: ProducerOptions
+  readonly #jobs = new Set<Job<Result>>()
+  #transport: LocalTransport | undefined
+  #closed = false
+
+  constructor(options: ProducerOptions = {}) {
+    this.#options = options
+  }
+
+  /**
+   * Starts a job. Several may run at once; slots stay warm from one to the next.
+   *
+   * @param source A source class, a {@link DataSourceFactory}, or any iterable of items.
+   * @returns The result, when awaited. All errors reject; nothing is thrown.
+   * @throws {PymarError} `INVALID_ARGUMENT`, `JOB_FILE`, `USER_ERROR`, `SOURCE_FAILED`, `UNSERIALIZABLE`, `WORKER_LOST`, `TIMEOUT`,
+   * `CANCELLED`: see the table in ARCHITECTURE.
+   *
+   * @example
+   * ```ts
+   * import { Producer } from '@pymar/core'
+   *
+   * export class Longest extends Producer<number> {
+   *   static mapFn(words: Iterable<string>) {
+   *     return Array.from(words, (word) => word.length)
+   *   }
+   *   static reduceFn(lengths: Iterable<number>) {
+   *     return Math.max(0, ...lengths)
+   *   }
+   * }
+   *
+   * const producer = new Longest({ slots: 2 })
+   * console.log(await producer.map(['a', 'list', 'of', 'words'], { timeoutMs: 10_000 }))
+   * await producer.close()
+   * ```
+   */
+  map(source: SourceClass | DataSourceFactory | Iterable<unknown>, options: MapOptions = {}): Job<Result> {
+    const id = newId()
+    const code = this.constructor as unknown as ProducerCode
+    const prepare = () => {
+      if (this.#closed) throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
+      checkOptions('map()', options, MAP_OPTIONS)
+      this.#transport ??= openTransport(code, this.#options)
+      return readRequest(id, code, source, options, this.#transport, this.#options.module)
+    }
+    const job: Job<Result> = startJob(id, prepare, () => this.#jobs.delete(job))
+    this.#jobs.add(job)
+    return job
+  }
+
+  /**
+   * Starts a job on a producer of its own: `Sum.map(source)` is all that a script needs. The result's type is what `reduceFn`
+   * returns, and a source of other items than `mapFn` takes is refused by the type checker.
+   */
+  static map<P extends ProducerClass>(
+    this: P,
+    source: SourceFor<P>,
+    options: MapOptions & ProducerOptions = {},
+  ): Job<Awaited<ReturnType<P['reduceFn']>>> {
+    const id = newId()
+    let transport: LocalTransport | undefined
+    const prepare = () => {
+      checkOptions('map()', options, { ...MAP_OPTIONS, ...PRODUCER_OPTIONS })
+      const { localMode: _, slots, slotMemory, module, ...ofJob } = options
+      transport = openTransport(this, options)
+      return readRequest(id, this, source, ofJob, transport, module)
+    }
+    return startJob(id, prepare, () => transport?.release())
+  }
+
+  /** Cancels what still runs and ends the slots, unless other producers use them. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const job of this.#jobs) job.cancel(new Error('its producer was closed'))
+    await this.#transport?.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function newId(): string {
+  return randomBytes(ID_BYTES).toString('hex')
+}
+
+function openTransport({ name }: ProducerCode, { localMode, slots, slotMemory }: ProducerOptions): LocalTransport {
+  const refusal = refusalInSlot(name)
+  if (refusal) throw refusal
+  if (process.env['PYMAR_QUEUE'] && !localMode) {
+    throw new PymarError('BROKER', `Cannot use the broker named in PYMAR_QUEUE for ${name}: this version computes on local cores only; unset it, or pass localMode`)
+  }
+  return new LocalTransport({ ...(slots !== undefined && { slots }), ...(slotMemory !== undefined && { memory: slotMemory }) })
+}
+
+/** Checks everything that a job is made of before it starts. */
+function readRequest(
+  id: string,
+  producer: ProducerCode,
+  source: unknown,
+  options: MapOptions,
+  transport: Transport,
+  module: string | URL | undefined,
+): JobRequest {
+  const { name } = producer
+  const refuse = (found: string) => new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${name || 'a producer'}: ${found}`)
+  if (!name) throw refuse('its class has no name; slots find it by that')
+  for (const method of ['mapFn', 'reduceFn'] as const) {
+    if (typeof producer[method] !== 'function') throw refuse(`it has no static ${method}()`)
+  }
+  const count = readUser(`WORKERS_NUMBER of ${name}`, () => (producer as unknown as typeof Producer).WORKERS_NUMBER)
+  check(`WORKERS_NUMBER of ${name}`, count, POSITIVE)
+  const given = readUser('the items of a source', () => readGiven(source))
+  if (given.kind === 'class' && !given.source.name) throw refuse('its source class has no name; slots find it by that')
+  return { id, producer, given, count, options, transport, locate: () => locate(producer, module) }
+}
+
+/** Reads what a getter or an iterator of user code gives. */
+function readUser<T>(what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof PymarError) throw error
+    throw new PymarError('USER_ERROR', `Cannot read ${what}: it threw ${messageOf(error)}`, { cause: error })
+  }
+}

@@ -1,0 +1,132 @@
+import { PymarError } from '../errors.ts'
+import { findExport, type JobFile, loadJobFile } from '../job/load.ts'
+import type { Loader } from '../job/loader.ts'
+import { type LoadedJob, type Outcome, type ProducerCode, perform, type SourceCode } from '../job/run.ts'
+import { decode } from '../wire/codec.ts'
+import { describeError } from '../wire/error-record.ts'
+import { enterSlot } from './in-slot.ts'
+import type { FromSlot, SlotJob, ToSlot } from './messages.ts'
+import { watchParent } from './watch-parent.ts'
+
+/*
+ * What runs inside a slot: it imports the job file once, then computes one task after the other. Between two tasks it
+ * goes once round the event loop, so that what the first one left unhandled still counts against it, and a task that is
+ * to be dropped is dropped before it begins.
+ */
+
+type Run = ToSlot & { readonly type: 'run' }
+
+/** sysexits.h: an internal error. */
+const EXIT_AFTER_STRAY_ERROR = 70
+
+let file: Promise<JobFile | undefined> = Promise.resolve(undefined)
+let loading = false
+const told = new Map<string, SlotJob>()
+const opened = new Map<string, LoadedJob>()
+const inbox: Run[] = []
+let running: { readonly ticket: number; readonly abort: AbortController } | undefined
+let working = false
+
+watchParent()
+enterSlot({ refuse: (error) => !running && broken(error) })
+// Ctrl-C in a terminal reaches slots too; whether a job ends by it is for the process that started it to say.
+process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit())
+process.on('uncaughtException', stray)
+process.on('message', (message: ToSlot) => receive(message))
+
+function receive(message: ToSlot) {
+  switch (message.type) {
+    case 'load':
+      file = load(message.url, message.loader)
+      return
+    case 'open':
+      told.set(message.job.id, message.job)
+      return
+    case 'close':
+      told.delete(message.job)
+      opened.delete(message.job)
+      return
+    case 'run':
+      inbox.push(message)
+      void work()
+      return
+    case 'drop': {
+      const at = inbox.findIndex(({ ticket }) => ticket === message.ticket)
+      if (at < 0) return
+      inbox.splice(at, 1)
+      send({ type: 'dropped', ticket: message.ticket })
+      return
+    }
+    case 'abort':
+      if (running?.ticket === message.ticket) running.abort.abort(new DOMException(message.reason, 'AbortError'))
+  }
+}
+
+async function load(url: string, loader: Loader): Promise<JobFile | undefined> {
+  loading = true
+  try {
+    const loaded = await loadJobFile(url, loader)
+    send({ type: 'loaded' })
+    return loaded
+  } catch (error) {
+    broken(error)
+    return undefined
+  } finally {
+    loading = false
+  }
+}
+
+async function work() {
+  if (working) return
+  working = true
+  const loaded = await file
+  if (!loaded) return
+  for (let next = inbox.shift(); next; next = inbox.shift()) {
+    const { ticket } = next
+    running = { ticket, abort: new AbortController() }
+    const outcome = await attempt(loaded, next, running.abort.signal)
+    await new Promise((turn) => setImmediate(turn))
+    running = undefined
+    send({ type: 'ended', ticket, outcome })
+  }
+  working = false
+}
+
+async function attempt(loaded: JobFile, { job, work }: Run, signal: AbortSignal): Promise<Outcome> {
+  try {
+    return await perform(openJob(loaded, job), work, signal)
+  } catch (error) {
+    return { code: 'JOB_FILE', error: describeError(error) }
+  }
+}
+
+/** Finds a job's code in the job file, once. */
+function openJob(loaded: JobFile, id: string): LoadedJob {
+  const known = opened.get(id)
+  if (known) return known
+  const { partitions, params, ...names } = told.get(id) as SlotJob
+  const producer = findExport(loaded, 'producer', names.producer) as unknown as ProducerCode
+  const source = names.source === undefined ? undefined : (findExport(loaded, 'source', names.source) as unknown as SourceCode)
+  const job: LoadedJob = { id, partitions, producer, ...(source && { source }), params: params && decode(params) }
+  opened.set(id, job)
+  return job
+}
+
+/** An exception or rejection that nobody caught: it is of the import, or of the task that is running. */
+function stray(error: unknown) {
+  if (loading || (error instanceof PymarError && error.code === 'JOB_FILE')) return broken(error)
+  const exit = () => process.exit(EXIT_AFTER_STRAY_ERROR)
+  if (running) return send({ type: 'ended', ticket: running.ticket, outcome: { code: 'USER_ERROR', error: describeError(error) }, last: true }, exit)
+  console.error('Uncaught in a slot, when no task was running there:', error)
+  return exit()
+}
+
+function broken(error: unknown) {
+  send({ type: 'broken', error: describeError(error) })
+}
+
+function send(message: FromSlot, sent: () => void = () => {}) {
+  // Without a channel there is nobody left to tell; 'disconnect' ends this process.
+  process.send?.(message, undefined, {}, sent)
+}

@@ -1,0 +1,40 @@
+import type { Loader } from '../job/loader.ts'
+import type { Outcome, Work } from '../job/run.ts'
+import type { ErrorRecord } from '../wire/error-record.ts'
+
+/*
+ * Everything that a slot and the process that started it say to each other. They travel in order, both ways, over the
+ * channel that Node gives a forked child; values of user code are bytes in them.
+ */
+
+/** One job, told to a slot before the first of its tasks. */
+export interface SlotJob {
+  readonly id: string
+  /** Partitions of the job, for messages. */
+  readonly partitions: number
+  /** Names of the classes in the job file; a job on in-memory data has no source. */
+  readonly producer: string
+  readonly source?: string
+  readonly params?: Uint8Array
+}
+
+export type ToSlot =
+  /** Import the job file: once in a slot's life. */
+  | { readonly type: 'load'; readonly url: string; readonly loader: Loader }
+  | { readonly type: 'open'; readonly job: SlotJob }
+  /** Compute, after whatever was sent before. `ticket` names this one task on this one slot. */
+  | { readonly type: 'run'; readonly ticket: number; readonly job: string; readonly work: Work }
+  /** Forget a task, if it has not begun. */
+  | { readonly type: 'drop'; readonly ticket: number }
+  /** Abort the signal of the task that is running. */
+  | { readonly type: 'abort'; readonly ticket: number; readonly reason: string }
+  | { readonly type: 'close'; readonly job: string }
+
+export type FromSlot =
+  | { readonly type: 'loaded' }
+  /** The job file cannot be used, now or ever: the slot is of no use. */
+  | { readonly type: 'broken'; readonly error: ErrorRecord }
+  /** A task was forgotten; one that had begun ends instead. */
+  | { readonly type: 'dropped'; readonly ticket: number }
+  /** A task has ended. With `last`, the slot ends too, because code that it no longer controls has thrown. */
+  | { readonly type: 'ended'; readonly ticket: number; readonly outcome: Outcome; readonly last?: true }

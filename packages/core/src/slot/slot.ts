@@ -1,0 +1,216 @@
+import type { Loader } from '../job/loader.ts'
+import type { Outcome, Work } from '../job/run.ts'
+import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
+import type { FromSlot, SlotJob } from './messages.ts'
+import { SlotProcess, type SlotSettings } from './slot-process.ts'
+
+/** The file that a slot loads, and by what. A slot loads one in its life. */
+export interface JobFileAt {
+  readonly url: string
+  readonly loader: Loader
+}
+
+/** A task that a slot was given. */
+export interface Assignment {
+  readonly ticket: number
+  readonly file: JobFileAt
+  readonly job: SlotJob
+  readonly work: Work
+  /** Nobody waits for it any more, or another slot was given it. */
+  withdrawn: boolean
+}
+
+/** What a slot tells its pool. */
+export interface SlotOwner<A extends Assignment> {
+  started(slot: Slot<A>, task: A): void
+  ended(slot: Slot<A>, task: A, outcome: Outcome): void
+  /** The slot can take tasks again. */
+  free(slot: Slot<A>): void
+  /** Tasks that have not begun, and will not begin here. */
+  returned(tasks: A[]): void
+  /** The job file cannot be used. */
+  broken(slot: Slot<A>, error: unknown): void
+  /** The process has ended. `running` is the task that it was computing. */
+  gone(slot: Slot<A>, exit: string, running: A | undefined): void
+}
+
+/** A slot that a cancelled task holds is killed after this long, in milliseconds. */
+const ABORT_GRACE_MS = 500
+/** Tasks on one slot at once: as many as take so long, in milliseconds, so that the way to it hides behind them. */
+const AHEAD_MS = 2
+const AHEAD_LIMIT = 16
+/** The weight of the last task in the moving mean. */
+const LAST_WEIGHT = 0.25
+
+/**
+ * A slot with the tasks that it was given: the first of them runs, as soon as the job file is loaded; the others wait
+ * in the child. A withdrawn task stays in the list until the child says that it is out of the way.
+ */
+export class Slot<A extends Assignment> {
+  readonly #owner: SlotOwner<A>
+  readonly #process: SlotProcess
+  readonly #jobs = new Set<string>()
+  readonly #tasks: A[] = []
+  #file: JobFileAt | undefined
+  #loaded = false
+  #leaving = false
+  #killTimer: NodeJS.Timeout | undefined
+  #since = 0
+  #meanMs = AHEAD_MS
+
+  constructor(settings: SlotSettings, owner: SlotOwner<A>) {
+    this.#owner = owner
+    this.#process = new SlotProcess(settings, {
+      message: (message) => this.#receive(message),
+      ended: (exit) => this.#gone(exit),
+    })
+  }
+
+  get pid(): number {
+    return this.#process.pid
+  }
+
+  /** The job file that it loads, or undefined as long as that is open. */
+  get file(): JobFileAt | undefined {
+    return this.#file
+  }
+
+  get loaded(): boolean {
+    return this.#loaded
+  }
+
+  get idle(): boolean {
+    return this.#tasks.length === 0
+  }
+
+  /** Tasks that it has, and how many more it should be given. */
+  get waiting(): number {
+    return this.#tasks.length
+  }
+
+  get room(): number {
+    if (this.#leaving || this.#killTimer) return 0
+    const ahead = this.#loaded ? Math.min(AHEAD_LIMIT, Math.max(1, Math.round(AHEAD_MS / this.#meanMs))) : 1
+    return ahead - this.#tasks.length
+  }
+
+  give(task: A): void {
+    const { file, job, ticket, work } = task
+    if (!this.#file) {
+      this.#file = file
+      this.#process.send({ type: 'load', ...file })
+    }
+    if (!this.#jobs.has(job.id)) {
+      this.#jobs.add(job.id)
+      this.#process.send({ type: 'open', job })
+    }
+    this.#tasks.push(task)
+    this.#process.send({ type: 'run', ticket, job: job.id, work })
+    if (this.#tasks.length === 1) this.#next()
+  }
+
+  /** The task that waits longest behind others, for a slot that has nothing to do. */
+  takeBack(): A | undefined {
+    const last = this.#tasks.at(-1)
+    if (this.#tasks.length < 2 || !last || last.withdrawn) return undefined
+    this.#drop(last)
+    return last
+  }
+
+  /** Nobody waits for this task any more: it is stopped, if need be with the process. */
+  withdraw(task: A): void {
+    if (!this.#tasks.includes(task) || task.withdrawn) return
+    if (task !== this.#tasks[0] || !this.#loaded) return this.#drop(task)
+    task.withdrawn = true
+    this.#abort(task)
+  }
+
+  closeJob(id: string): void {
+    if (this.#jobs.delete(id)) this.#process.send({ type: 'close', job: id })
+  }
+
+  /** Ends an idle slot; a busy one is killed. */
+  leave(): void {
+    this.#leaving = true
+    if (this.idle) this.#process.end()
+    else this.#process.kill()
+  }
+
+  kill(): void {
+    this.#leaving = true
+    this.#process.kill()
+  }
+
+  #receive(message: FromSlot) {
+    switch (message.type) {
+      case 'loaded':
+        this.#loaded = true
+        return this.#next()
+      case 'broken':
+        return this.#broken(message.error)
+      case 'dropped':
+        return this.#settle(message.ticket)
+      case 'ended': {
+        if (message.last) this.#leaving = true
+        this.#meanMs += LAST_WEIGHT * (performance.now() - this.#since - this.#meanMs)
+        this.#settle(message.ticket, message.outcome)
+        if (message.last) this.#returnWaiting(0)
+      }
+    }
+  }
+
+  #broken(record: ErrorRecord) {
+    this.kill()
+    this.#owner.broken(this, restoreError(record))
+  }
+
+  /** A task is out of the way. */
+  #settle(ticket: number, outcome?: Outcome) {
+    const at = this.#tasks.findIndex((task) => task.ticket === ticket)
+    const [task] = at < 0 ? [] : this.#tasks.splice(at, 1)
+    if (!task) return
+    if (at === 0) {
+      clearTimeout(this.#killTimer)
+      this.#killTimer = undefined
+      this.#next()
+    }
+    if (outcome && !task.withdrawn) this.#owner.ended(this, task, outcome)
+    this.#owner.free(this)
+  }
+
+  /** The first task begins, as far as can be told from here; a withdrawn one may have begun before it could be dropped. */
+  #next() {
+    const [task] = this.#tasks
+    if (!task || !this.#loaded) return
+    this.#since = performance.now()
+    if (task.withdrawn) this.#abort(task)
+    else this.#owner.started(this, task)
+  }
+
+  #drop(task: A) {
+    task.withdrawn = true
+    this.#process.send({ type: 'drop', ticket: task.ticket })
+  }
+
+  #abort(task: A) {
+    this.#process.send({ type: 'abort', ticket: task.ticket, reason: 'the job does not need this partition any more' })
+    this.#killTimer = setTimeout(() => this.kill(), ABORT_GRACE_MS).unref()
+    this.#returnWaiting(1)
+  }
+
+  #returnWaiting(from: number) {
+    const waiting = this.#tasks.slice(from).filter((task) => !task.withdrawn)
+    for (const task of waiting) this.#drop(task)
+    if (waiting.length > 0) this.#owner.returned(waiting)
+  }
+
+  #gone(exit: string) {
+    clearTimeout(this.#killTimer)
+    this.#leaving = true
+    const [first, ...others] = this.#tasks.splice(0)
+    const running = this.#loaded ? first : undefined
+    const waiting = (running || !first ? others : [first, ...others]).filter((task) => !task.withdrawn)
+    this.#owner.gone(this, exit, running?.withdrawn ? undefined : running)
+    if (waiting.length > 0) this.#owner.returned(waiting)
+  }
+}

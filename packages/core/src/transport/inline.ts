@@ -1,0 +1,59 @@
+import { type LoadedJob, perform } from '../job/run.ts'
+import { decode } from '../wire/codec.ts'
+import { restoreError } from '../wire/error-record.ts'
+import type { Channel, ChannelEvents, JobSpec, Task, Transport } from './port.ts'
+
+/**
+ * Computes in this very process, one task after the other: the oracle that every other transport is compared with.
+ * Values are encoded and decoded all the same, so what cannot travel fails here too.
+ */
+export class InlineTransport implements Transport {
+  async open(job: JobSpec, _tasks: number, events: ChannelEvents): Promise<Channel> {
+    return new InlineChannel(job, events)
+  }
+
+  async close(): Promise<void> {}
+}
+
+class InlineChannel implements Channel {
+  readonly workers = 1
+  readonly #job: LoadedJob
+  readonly #events: ChannelEvents
+  #running: { readonly task: Task; readonly abort: AbortController } | undefined
+  #closed = false
+
+  constructor({ id, partitions, producer, source, params }: JobSpec, events: ChannelEvents) {
+    this.#job = { id, partitions, producer, ...(source && { source }), params: params && decode(params) }
+    this.#events = events
+  }
+
+  get hasRoom(): boolean {
+    return !this.#running
+  }
+
+  send(task: Task): void {
+    this.#running = { task, abort: new AbortController() }
+    void this.#compute(task, this.#running.abort.signal)
+  }
+
+  stop(task: Task): void {
+    if (this.#running?.task === task) this.#running.abort.abort()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#running?.abort.abort()
+  }
+
+  async #compute(task: Task, signal: AbortSignal) {
+    // A turn of the event loop, so that a cancel can come between two tasks.
+    await new Promise((turn) => setImmediate(turn))
+    if (this.#closed) return
+    this.#events.started(task)
+    const outcome = await perform(this.#job, task.work, signal)
+    this.#running = undefined
+    if (this.#closed || signal.aborted) return
+    if ('bytes' in outcome) this.#events.partial(task, outcome.bytes)
+    else this.#events.failed(task, outcome.code, restoreError(outcome.error), `process ${process.pid}`)
+  }
+}

@@ -1,0 +1,116 @@
+import { availableParallelism, hostname } from 'node:os'
+import { loaderFor } from '../job/loader.ts'
+import type { Lease } from '../slot/lease.ts'
+import type { JobFileAt } from '../slot/slot.ts'
+import { type PoolSettings, SlotPool } from '../slot/pool.ts'
+import { restoreError } from '../wire/error-record.ts'
+import type { Channel, ChannelEvents, JobSpec, Task, Transport } from './port.ts'
+
+/** Slots that no producer uses end after this long, in milliseconds: time enough for the next job to find them warm. */
+const IDLE_MS = 60_000
+
+/** A pool of this process, with the number of transports that are open on it. */
+interface SharedPool {
+  readonly pool: SlotPool
+  users: number
+  idleTimer?: NodeJS.Timeout | undefined
+}
+
+/** Pools by their settings: producers that ask for the same share their slots, so that a script has no more than it asked for. */
+const pools = new Map<string, SharedPool>()
+
+export interface LocalSettings {
+  /** Slots. Default: the cores of this machine. */
+  readonly slots?: number
+  /** Heap of one slot in MiB. */
+  readonly memory?: number
+}
+
+/** Computes in slots of this process, on this machine's cores. */
+export class LocalTransport implements Transport {
+  readonly #key: string
+  readonly #shared: SharedPool
+  #open = true
+
+  constructor({ slots = availableParallelism(), memory }: LocalSettings = {}) {
+    const settings: PoolSettings = { slots, ...(memory !== undefined && { memory }) }
+    this.#key = JSON.stringify(settings)
+    const shared = pools.get(this.#key) ?? { pool: new SlotPool(settings), users: 0 }
+    pools.set(this.#key, shared)
+    shared.users++
+    clearTimeout(shared.idleTimer)
+    this.#shared = shared
+  }
+
+  async open(job: JobSpec, tasks: number, events: ChannelEvents): Promise<Channel> {
+    const { pool } = this.#shared
+    // They come up while V8 is asked where the class was defined.
+    pool.warm(tasks)
+    const url = await job.locate()
+    const file: JobFileAt = { url, loader: await loaderFor(url) }
+    return new LocalChannel(pool, file, job, events)
+  }
+
+  /** Lets the slots end with their last user. */
+  async close(): Promise<void> {
+    if (!this.#leave()) return
+    pools.delete(this.#key)
+    await this.#shared.pool.close()
+  }
+
+  /** Lets the slots stay warm for a while, for the next job. */
+  release(): void {
+    if (!this.#leave()) return
+    this.#shared.idleTimer = setTimeout(() => {
+      pools.delete(this.#key)
+      void this.#shared.pool.close()
+    }, IDLE_MS).unref()
+  }
+
+  /** Whether nobody is left. */
+  #leave(): boolean {
+    if (!this.#open) return false
+    this.#open = false
+    return --this.#shared.users === 0
+  }
+}
+
+class LocalChannel implements Channel {
+  readonly #pool: SlotPool
+  readonly #lease: Lease<Task>
+
+  constructor(pool: SlotPool, file: JobFileAt, job: JobSpec, events: ChannelEvents) {
+    const { id, partitions, producer, source, params } = job
+    this.#pool = pool
+    const names = { producer: producer.name, ...(source && { source: source.name }) }
+    this.#lease = pool.lease<Task>(file, { id, partitions, ...names, ...(params && { params }) }, {
+      started: (task) => events.started(task),
+      ended: (task, outcome, pid) => {
+        if ('bytes' in outcome) events.partial(task, outcome.bytes)
+        else events.failed(task, outcome.code, restoreError(outcome.error), `slot ${pid}`)
+      },
+      lost: (task, loss) => events.lost(task, { host: hostname(), ...loss }),
+      broken: (error) => events.broken(error),
+    })
+  }
+
+  get hasRoom(): boolean {
+    return this.#lease.hasRoom
+  }
+
+  get workers(): number {
+    return this.#pool.size
+  }
+
+  send(task: Task): void {
+    this.#lease.send(task, task.work)
+  }
+
+  stop(task: Task): void {
+    this.#lease.stop(task)
+  }
+
+  close(): void {
+    this.#lease.close()
+  }
+}

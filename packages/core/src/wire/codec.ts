@@ -1,0 +1,91 @@
+import v8 from 'node:v8'
+import { messageOf, PymarError } from '../errors.ts'
+
+/*
+ * Values of user code (partials, params, hints, in-memory slices) travel as structured clones in V8's own format. They
+ * are encoded once, where they are made, and decoded once, where they are used; what lies between passes bytes on.
+ * A view of a buffer ships its own range only and arrives over a buffer of exactly that size; a Buffer arrives as a
+ * Uint8Array.
+ */
+
+type View = ArrayBufferView & { readonly buffer: ArrayBufferLike }
+type ViewClass = new (buffer: ArrayBuffer, byteOffset: number, length: number) => View
+
+/** A view's kind travels as its place in this list, so new kinds go to the end. Node 20 has no Float16Array. */
+const VIEW_KINDS = [
+  'Int8Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Int16Array',
+  'Uint16Array',
+  'Int32Array',
+  'Uint32Array',
+  'Float32Array',
+  'Float64Array',
+  'BigInt64Array',
+  'BigUint64Array',
+  'DataView',
+  'Float16Array',
+] as const
+
+/** What Node documents of its serializer for subclasses; its type declarations leave it out. */
+interface HostObjects {
+  _setTreatArrayBufferViewsAsHostObjects(flag: boolean): void
+}
+const Serializer = v8.Serializer as new () => v8.Serializer & HostObjects
+
+class Writer extends Serializer {
+  constructor() {
+    super()
+    this._setTreatArrayBufferViewsAsHostObjects(true)
+  }
+
+  _writeHostObject(value: object) {
+    if (!ArrayBuffer.isView(value)) throw new TypeError(`${value.constructor?.name ?? 'a native object'} could not be cloned`)
+    if (!(value.buffer instanceof ArrayBuffer)) throw new TypeError('a view of a SharedArrayBuffer could not be cloned')
+    const kind = value instanceof DataView ? 'DataView' : (value as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag]
+    this.writeUint32(VIEW_KINDS.indexOf(kind as (typeof VIEW_KINDS)[number]))
+    this.writeUint32(value.byteLength)
+    this.writeRawBytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+  }
+}
+
+class Reader extends v8.Deserializer {
+  _readHostObject() {
+    const kind = VIEW_KINDS[this.readUint32()]
+    const View = kind && (globalThis as unknown as Record<string, ViewClass & { BYTES_PER_ELEMENT?: number }>)[kind]
+    if (!View) throw new TypeError(`this version of Node has no ${kind ?? 'array of that kind'}`)
+    const byteLength = this.readUint32()
+    const bytes = new Uint8Array(byteLength)
+    bytes.set(this.readRawBytes(byteLength))
+    return new View(bytes.buffer, 0, byteLength / (View.BYTES_PER_ELEMENT ?? 1))
+  }
+}
+
+/**
+ * Turns a value into bytes.
+ *
+ * @param value Anything that can be cloned: plain data, Map, Set, Date, bigint, typed arrays, errors.
+ * @param what How an error names the value, such as `the partial of partition 3 of 8`.
+ * @throws {PymarError} `UNSERIALIZABLE` if it holds a function, a symbol, a SharedArrayBuffer or a native handle.
+ */
+export function encode(value: unknown, what: string): Uint8Array {
+  const writer = new Writer()
+  try {
+    writer.writeHeader()
+    writer.writeValue(value)
+  } catch (error) {
+    const found = error instanceof Error ? error.message.replace(/\.$/, '') : messageOf(error)
+    throw new PymarError('UNSERIALIZABLE', `Cannot send ${what}: ${found}; only data can be sent, such as numbers, arrays, maps`, {
+      cause: error,
+    })
+  }
+  return writer.releaseBuffer()
+}
+
+/** Turns the bytes of {@link encode} back into the value. */
+export function decode(bytes: Uint8Array): unknown {
+  const reader = new Reader(bytes)
+  reader.readHeader()
+  return reader.readValue()
+}
