@@ -3,14 +3,12 @@ import { check, checkOptions, POSITIVE } from './checks.ts'
 import type { BlockSource, DataSourceFactory, Plan, PlanContext, SourceClass } from './data-source.ts'
 import { messageOf, PymarError } from './errors.ts'
 import { readGiven } from './job/given.ts'
-import { locate } from './job/locate.ts'
 import type { ProducerCode } from './job/run.ts'
-import { type Job, startJob } from './ledger/job.ts'
+import { type Job, type JobControl, startJob } from './ledger/job.ts'
 import type { JobRequest } from './ledger/job-run.ts'
 import { MAP_OPTIONS, type MapOptions, PRODUCER_OPTIONS, type ProducerOptions } from './options.ts'
 import { refusalInSlot } from './slot/in-slot.ts'
-import { LocalTransport } from './transport/local.ts'
-import type { Transport } from './transport/port.ts'
+import type { LocalTransport } from './transport/local.ts'
 
 /** What a subclass of {@link Producer} must have for its static `map()`. */
 export interface ProducerClass {
@@ -74,9 +72,9 @@ export abstract class Producer<Result = unknown> {
   static WORKERS_NUMBER = 10
 
   readonly #options: ProducerOptions
-  readonly #jobs = new Set<Job<Result>>()
-  #transport: LocalTransport | undefined
-  #closed = false
+  /** Cancels the jobs of this producer when it is closed. */
+  readonly #closing = new AbortController()
+  #transport: Promise<LocalTransport> | undefined
 
   constructor(options: ProducerOptions = {}) {
     this.#options = options
@@ -109,17 +107,15 @@ export abstract class Producer<Result = unknown> {
    * ```
    */
   map(source: SourceClass | DataSourceFactory | Iterable<unknown>, options: MapOptions = {}): Job<Result> {
-    const id = newId()
     const code = this.constructor as unknown as ProducerCode
-    const prepare = () => {
-      if (this.#closed) throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
+    return startJob(newId(), async (control) => {
+      const { signal } = this.#closing
+      if (signal.aborted) throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
       checkOptions('map()', options, MAP_OPTIONS)
+      const request = readRequest(code, source, options, this.#options.module)
       this.#transport ??= openTransport(code, this.#options)
-      return readRequest(id, code, source, options, this.#transport, this.#options.module)
-    }
-    const job: Job<Result> = startJob(id, prepare, () => this.#jobs.delete(job))
-    this.#jobs.add(job)
-    return job
+      return run(control, request, await this.#transport, signal)
+    })
   }
 
   /**
@@ -131,22 +127,23 @@ export abstract class Producer<Result = unknown> {
     source: SourceFor<P>,
     options: MapOptions & ProducerOptions = {},
   ): Job<Awaited<ReturnType<P['reduceFn']>>> {
-    const id = newId()
-    let transport: LocalTransport | undefined
-    const prepare = () => {
+    return startJob(newId(), async (control) => {
       checkOptions('map()', options, { ...MAP_OPTIONS, ...PRODUCER_OPTIONS })
       const { localMode: _, slots, slotMemory, module, ...ofJob } = options
-      transport = openTransport(this, options)
-      return readRequest(id, this, source, ofJob, transport, module)
-    }
-    return startJob(id, prepare, () => transport?.release())
+      const request = readRequest(this, source, ofJob, module)
+      const transport = await openTransport(this, options)
+      try {
+        return await run(control, request, transport)
+      } finally {
+        transport.release()
+      }
+    })
   }
 
   /** Cancels what still runs and ends the slots, unless other producers use them. Idempotent. */
   async close(): Promise<void> {
-    this.#closed = true
-    for (const job of this.#jobs) job.cancel(new Error('its producer was closed'))
-    await this.#transport?.close()
+    this.#closing.abort(new Error('its producer was closed'))
+    await (await this.#transport)?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -158,25 +155,25 @@ function newId(): string {
   return randomBytes(ID_BYTES).toString('hex')
 }
 
-function openTransport({ name }: ProducerCode, { localMode, slots, slotMemory }: ProducerOptions): LocalTransport {
-  const refusal = refusalInSlot(name)
-  if (refusal) throw refusal
+async function openTransport({ name }: ProducerCode, { localMode, slots, slotMemory }: ProducerOptions): Promise<LocalTransport> {
   if (process.env['PYMAR_QUEUE'] && !localMode) {
     throw new PymarError('BROKER', `Cannot use the broker named in PYMAR_QUEUE for ${name}: this version computes on local cores only; unset it, or pass localMode`)
   }
+  const { LocalTransport } = await import('./transport/local.ts')
   return new LocalTransport({ ...(slots !== undefined && { slots }), ...(slotMemory !== undefined && { memory: slotMemory }) })
 }
 
+/** What only a process that starts jobs needs is loaded when the first one starts: slots import this file too. */
+async function run(control: JobControl, request: JobRequest, transport: LocalTransport, closing?: AbortSignal): Promise<unknown> {
+  const { runJob } = await import('./ledger/job-run.ts')
+  return runJob(control, request, { transport, ...(closing && { closing }) })
+}
+
 /** Checks everything that a job is made of before it starts. */
-function readRequest(
-  id: string,
-  producer: ProducerCode,
-  source: unknown,
-  options: MapOptions,
-  transport: Transport,
-  module: string | URL | undefined,
-): JobRequest {
+function readRequest(producer: ProducerCode, source: unknown, options: MapOptions, module: string | URL | undefined): JobRequest {
   const { name } = producer
+  const refusal = refusalInSlot(name)
+  if (refusal) throw refusal
   const refuse = (found: string) => new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${name || 'a producer'}: ${found}`)
   if (!name) throw refuse('its class has no name; slots find it by that')
   for (const method of ['mapFn', 'reduceFn'] as const) {
@@ -186,7 +183,8 @@ function readRequest(
   check(`WORKERS_NUMBER of ${name}`, count, POSITIVE)
   const given = readUser('the items of a source', () => readGiven(source))
   if (given.kind === 'class' && !given.source.name) throw refuse('its source class has no name; slots find it by that')
-  return { id, producer, given, count, options, transport, locate: () => locate(producer, module) }
+  const find = async () => (await import('./job/locate.ts')).locate(producer, module)
+  return { producer, given, count, options, locate: find }
 }
 
 /** Reads what a getter or an iterator of user code gives. */

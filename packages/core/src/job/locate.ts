@@ -9,7 +9,7 @@ const found = new WeakMap<object, string>()
  * The URL of the module where a class was defined: the job file that slots load.
  *
  * V8 knows it, and is asked through the inspector; importing the main script again to look for the class would wait for
- * itself for ever where that script is still in its own top-level await. Asking takes some 30 ms the first time.
+ * itself for ever where that script is still in its own top-level await. Asking takes a few milliseconds the first time.
  *
  * @param module The `module` option, which overrides what V8 says. A path is relative to the current directory.
  * @returns A `file:` URL without query.
@@ -37,21 +37,19 @@ function moduleUrl(module: string | URL): string {
 }
 
 /** Loaders append queries of their own to a module's URL; CommonJS modules may be known by their path alone. */
-function scriptUrl(script: string): string | undefined {
+function scriptUrl(script = ''): string | undefined {
   if (script.startsWith('/')) return pathToFileURL(script).href
   if (!script.startsWith('file:')) return undefined
   return pathToFileURL(fileURLToPath(script)).href
 }
 
-async function whereDefined(target: object): Promise<string> {
+async function whereDefined(target: object): Promise<string | undefined> {
   const inspector = await import('node:inspector')
   const session = new inspector.Session()
   session.connect()
   const key = `pymar:${Math.random()}`
   const scope = globalThis as unknown as Record<string, unknown>
   try {
-    const scripts = new Map<string, string>()
-    session.on('Debugger.scriptParsed', ({ params }) => scripts.set(params.scriptId, params.url))
     Object.defineProperty(scope, key, { value: target, configurable: true })
     const { result } = ask<{ result: { objectId: string } }>(session, 'Runtime.evaluate', { expression: `globalThis[${JSON.stringify(key)}]` })
     const properties = ask<{ internalProperties?: { name: string; value?: { value: { scriptId: string } } }[] }>(
@@ -60,12 +58,27 @@ async function whereDefined(target: object): Promise<string> {
       { objectId: result.objectId, ownProperties: true },
     )
     const location = properties.internalProperties?.find(({ name }) => name === '[[FunctionLocation]]')
-    ask(session, 'Debugger.enable')
-    return scripts.get(location?.value?.value.scriptId ?? '') ?? ''
+    const script = location?.value?.value.scriptId
+    return script && (urlOfRunScript(session, script) ?? urlOfScript(session, script))
   } finally {
     delete scope[key]
     session.disconnect()
   }
+}
+
+/** The coverage that V8 keeps anyway names scripts ten times faster than the debugger, but perhaps not all. */
+function urlOfRunScript(session: Session, script: string): string | undefined {
+  ask(session, 'Profiler.enable')
+  const { result } = ask<{ result: { scriptId: string; url: string }[] }>(session, 'Profiler.getBestEffortCoverage')
+  ask(session, 'Profiler.disable')
+  return result.find(({ scriptId }) => scriptId === script)?.url
+}
+
+function urlOfScript(session: Session, script: string): string | undefined {
+  const urls = new Map<string, string>()
+  session.on('Debugger.scriptParsed', ({ params }) => urls.set(params.scriptId, params.url))
+  ask(session, 'Debugger.enable')
+  return urls.get(script)
 }
 
 /** The inspector answers a session of its own thread before `post` returns. */

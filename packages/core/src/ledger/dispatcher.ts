@@ -63,6 +63,7 @@ export class Dispatcher implements ChannelEvents {
     this.close()
     this.#ledger.recall()
     this.#channel = channel
+    channel.listen(this)
     this.#fill()
   }
 

@@ -33,9 +33,9 @@ export function timeoutError(names: JobNames, done: number, limitMs: number): Py
   return new PymarError('TIMEOUT', `Cannot finish the job of ${names.producer} within timeoutMs ${limitMs}: ${found}; raise it, or add slots`)
 }
 
-export function cancelledError(names: Pick<JobNames, 'producer'>, reason: unknown): PymarError {
+export function cancelledError(producer: string, reason: unknown): PymarError {
   const why = reason === undefined ? '' : `: ${messageOf(reason)}`
-  return new PymarError('CANCELLED', `Cannot finish the job of ${names.producer}: it was cancelled${why}`, { cause: reason })
+  return new PymarError('CANCELLED', `Cannot finish the job of ${producer}: it was cancelled${why}`, { cause: reason })
 }
 
 function whatOf({ producer, partitions }: JobNames, partition: Partition | undefined): string {

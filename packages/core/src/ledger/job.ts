@@ -1,5 +1,5 @@
 import type { Partition } from '../data-source.ts'
-import { type JobRequest, JobRun } from './job-run.ts'
+import { PartialFeed } from './partial-feed.ts'
 
 /** A promise of a job's result that can also be watched and cancelled. */
 export interface Job<Result> extends Promise<Result> {
@@ -13,51 +13,68 @@ export interface Job<Result> extends Promise<Result> {
   partials(): AsyncIterable<{ partition: Partition; value: unknown }>
 }
 
+/** What the two sides of a job share: the promise that the caller holds, and the run that settles it. */
+export interface JobControl {
+  readonly id: string
+  /** Aborted by `cancel()`. */
+  readonly signal: AbortSignal
+  /** Who reads partials. */
+  readonly feeds: Set<PartialFeed>
+}
+
 class JobPromise<Result> extends Promise<Result> implements Job<Result> {
   id = ''
-  run: JobRun | undefined
+  readonly #abort = new AbortController()
+  readonly #feeds = new Set<PartialFeed>()
+  #ended: { error?: unknown } | undefined
 
   static override get [Symbol.species]() {
     return Promise
   }
 
+  get control(): JobControl {
+    return { id: this.id, signal: this.#abort.signal, feeds: this.#feeds }
+  }
+
   cancel(reason?: unknown): void {
-    this.run?.cancel(reason)
+    if (!this.#ended) this.#abort.abort(reason)
   }
 
   partials(): AsyncIterable<{ partition: Partition; value: unknown }> {
     this.catch(() => {})
-    return this.run?.partials() ?? nothing()
+    const feed = new PartialFeed((closed) => this.#feeds.delete(closed))
+    if (this.#ended) feed.end(this.#ended)
+    else this.#feeds.add(feed)
+    return feed
+  }
+
+  end(end: { error?: unknown }): void {
+    this.#ended = end
+    for (const feed of this.#feeds) feed.end(end)
+    this.#feeds.clear()
   }
 }
 
-async function* nothing() {}
-
 /**
- * Starts a job. What `prepare` throws rejects the promise.
+ * Starts a job.
  *
- * @param ended Called once, when the job has ended and its slots are let go.
+ * @param run Settles the job, by what it returns or throws. It begins at once, but ends after this function has returned.
  */
-export function startJob<Result>(id: string, prepare: () => JobRequest, ended: () => void): Job<Result> {
-  let settle: { resolve(value: unknown): void; reject(error: unknown): void } | undefined
+export function startJob<Result>(id: string, run: (control: JobControl) => Promise<unknown>): Job<Result> {
+  let settle: { resolve(value: Result): void; reject(error: unknown): void } | undefined
   const job = new JobPromise<Result>((resolve, reject) => {
-    settle = {
-      resolve(value) {
-        ended()
-        resolve(value as Result)
-      },
-      reject(error) {
-        ended()
-        reject(error)
-      },
-    }
+    settle = { resolve, reject }
   })
   job.id = id
-  try {
-    job.run = new JobRun(prepare(), settle as NonNullable<typeof settle>)
-  } catch (error) {
-    // Later, as any other end of a job: the caller has the promise first.
-    queueMicrotask(() => settle?.reject(error))
-  }
+  run(job.control).then(
+    (value) => {
+      job.end({})
+      settle?.resolve(value as Result)
+    },
+    (error) => {
+      job.end({ error })
+      settle?.reject(error)
+    },
+  )
   return job
 }

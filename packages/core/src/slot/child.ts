@@ -27,13 +27,15 @@ const inbox: Run[] = []
 let running: { readonly ticket: number; readonly abort: AbortController } | undefined
 let working = false
 
-watchParent()
 enterSlot({ refuse: (error) => !running && broken(error) })
 // Ctrl-C in a terminal reaches slots too; whether a job ends by it is for the process that started it to say.
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
 process.on('uncaughtException', stray)
 process.on('message', (message: ToSlot) => receive(message))
+send({ type: 'up' })
+const [parent, watch] = process.argv.slice(2)
+void watchParent(Number(parent), watch === 'signalled')
 
 function receive(message: ToSlot) {
   switch (message.type) {

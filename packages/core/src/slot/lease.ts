@@ -39,16 +39,19 @@ export interface Scheduler {
 export class Lease<Key> {
   readonly file: JobFileAt
   readonly job: SlotJob
-  readonly events: LeaseEvents<Key>
+  events: LeaseEvents<Key> | undefined
   readonly #scheduler: Scheduler
   readonly #tasks = new Map<Key, LeasedTask>()
   #queue: LeasedTask[] = []
 
-  constructor(file: JobFileAt, job: SlotJob, events: LeaseEvents<Key>, scheduler: Scheduler) {
+  constructor(file: JobFileAt, job: SlotJob, scheduler: Scheduler) {
     this.file = file
     this.job = job
-    this.events = events
     this.#scheduler = scheduler
+  }
+
+  listen(events: LeaseEvents<Key>): void {
+    this.events = events
   }
 
   get queued(): number {

@@ -31,6 +31,8 @@ export type ToSlot =
   | { readonly type: 'close'; readonly job: string }
 
 export type FromSlot =
+  /** The process runs; nothing is loaded yet. */
+  | { readonly type: 'up' }
   | { readonly type: 'loaded' }
   /** The job file cannot be used, now or ever: the slot is of no use. */
   | { readonly type: 'broken'; readonly error: ErrorRecord }

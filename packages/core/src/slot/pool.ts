@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
-import { Lease, type LeasedTask, type LeaseEvents } from './lease.ts'
+import { Lease, type LeasedTask } from './lease.ts'
 import type { SlotJob } from './messages.ts'
 import { type JobFileAt, Slot, type SlotOwner } from './slot.ts'
-import type { SlotSettings } from './slot-process.ts'
+import type { Exit, SlotSettings } from './slot-process.ts'
 
 export interface PoolSettings extends SlotSettings {
   /** Processes at most. */
@@ -47,8 +47,8 @@ export class SlotPool {
   }
 
   /** Opens the pool to one job. */
-  lease<Key>(file: JobFileAt, job: SlotJob, events: LeaseEvents<Key>): Lease<Key> {
-    const lease: Lease<Key> = new Lease(file, job, events, {
+  lease<Key>(file: JobFileAt, job: SlotJob): Lease<Key> {
+    const lease: Lease<Key> = new Lease(file, job, {
       queueLimit: this.settings.slots,
       ticket: () => ++this.#tickets,
       assign: () => this.#assign(),
@@ -131,10 +131,10 @@ export class SlotPool {
   }
 
   readonly #owner: SlotOwner<LeasedTask> = {
-    started: (_slot, task) => task.lease.events.started(task.key),
+    started: (_slot, task) => task.lease.events?.started(task.key),
     ended: (slot, task, outcome) => {
       task.lease.settle(task)
-      task.lease.events.ended(task.key, outcome, slot.pid)
+      task.lease.events?.ended(task.key, outcome, slot.pid)
     },
     free: () => this.#assign(),
     returned: (tasks) => {
@@ -154,24 +154,26 @@ export class SlotPool {
       else if (slot.file) this.#failedLoad(slot.file, exit)
       if (running) {
         running.lease.settle(running)
-        running.lease.events.lost(running.key, { pid: slot.pid, exit })
+        running.lease.events?.lost(running.key, { pid: slot.pid, exit: exit.how })
       }
       this.#assign()
     },
   }
 
   /** A signal may come from anywhere; an exit while the file is imported is the file's own doing. */
-  #failedLoad(file: JobFileAt, exit: string) {
+  #failedLoad(file: JobFileAt, { how, cause }: Exit) {
+    if (cause === 'launcher') return
     this.#failedLoads++
-    if (exit.startsWith('signal') && this.#failedLoads < LOAD_ATTEMPTS) return
+    if (cause === 'signal' && this.#failedLoads < LOAD_ATTEMPTS) return
     const path = fileURLToPath(file.url)
-    const error = exit.startsWith('start failed')
-      ? new PymarError('WORKER_LOST', `Cannot start a slot for ${path}: ${exit}`)
-      : new PymarError('JOB_FILE', `Cannot load job file ${path}: the slot ended with ${exit} while it imported it`)
+    const error =
+      cause === 'start'
+        ? new PymarError('WORKER_LOST', `Cannot start a slot for ${path}: ${how}`)
+        : new PymarError('JOB_FILE', `Cannot load job file ${path}: the slot ended with ${how} while it imported it`)
     this.#breakLeases(file, error)
   }
 
   #breakLeases(file: JobFileAt | undefined, error: unknown) {
-    for (const lease of this.#leases.filter((other) => other.file.url === file?.url)) lease.events.broken(error)
+    for (const lease of this.#leases.filter((other) => other.file.url === file?.url)) lease.events?.broken(error)
   }
 }

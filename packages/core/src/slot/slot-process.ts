@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FromSlot, ToSlot } from './messages.ts'
 
@@ -10,7 +11,14 @@ export interface SlotSettings {
 export interface ProcessEvents {
   message(message: FromSlot): void
   /** The process has ended, and everything it said has been heard. */
-  ended(exit: string): void
+  ended(exit: Exit): void
+}
+
+/** How a slot ended, in words, and whose doing that was. */
+export interface Exit {
+  readonly how: string
+  /** `start`: the system's, which could not start it; `launcher`: it may be started in another way; else its own, or a signal's. */
+  readonly cause: 'start' | 'launcher' | 'signal' | 'code'
 }
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
@@ -18,44 +26,42 @@ const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
 const NOT_INHERITED = /^(--inspect|--debug|--test|--watch|--check|-c$|--interactive|-i$|--run|--cpu-prof|--heap-prof|--prof$|--input-type|--env-file)/
 const WITH_CODE = /^(-e|-p|-pe|--eval|--print)$/
 
+/** Asks the kernel to end a process with its parent; util-linux has it, from 2.33. */
+const LAUNCHER = ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] as const
+let hasLauncher = process.platform === 'linux' && existsSync(LAUNCHER[0])
+
 /** The child process of a slot, seen from outside. */
 export class SlotProcess {
   readonly #child: ChildProcess
+  readonly #events: ProcessEvents
+  readonly #launched = hasLauncher
+  #up = false
+  #exit: Exit | undefined
+  #silent = false
   #ended = false
 
   constructor({ memory }: SlotSettings, events: ProcessEvents) {
-    const limit = memory === undefined ? [] : [`--max-old-space-size=${memory}`]
-    this.#child = fork(CHILD, [String(process.pid)], {
+    this.#events = events
+    const [launcher, ...launcherArgs] = LAUNCHER
+    const flags = [...inheritedFlags(), ...(memory === undefined ? [] : [`--max-old-space-size=${memory}`])]
+    this.#child = fork(CHILD, [String(process.pid), this.#launched ? 'signalled' : 'thread'], {
       serialization: 'advanced',
       // What user code prints goes to the script's stderr: stdout is the script's own.
       stdio: ['ignore', 2, 2, 'ipc'],
-      execArgv: [...inheritedFlags(), ...limit],
+      execArgv: this.#launched ? [...launcherArgs, process.execPath, ...flags] : flags,
+      ...(this.#launched && { execPath: launcher }),
     })
     // What keeps the starting process alive is the job that runs, not the slots that stay warm after it.
     this.#child.unref()
     this.#child.channel?.unref()
-    // Node emits 'exit' and the channel's end in either order; what the slot had said arrives before the second of them.
-    let exit: string | undefined
-    let silent = false
-    const check = () => {
-      if (exit === undefined || !silent || this.#ended) return
-      this.#ended = true
-      events.ended(exit)
-    }
-    this.#child.on('message', (message) => events.message(message as FromSlot))
-    this.#child.on('exit', (code, signal) => {
-      exit = signal ? `signal ${signal}` : `exit code ${code}`
-      check()
+    this.#child.on('message', (message: FromSlot) => {
+      this.#up = true
+      events.message(message)
     })
-    this.#child.on('disconnect', () => {
-      silent = true
-      check()
-    })
+    this.#child.on('exit', (code, signal) => this.#exited(signal ? { how: `signal ${signal}`, cause: 'signal' } : { how: `exit code ${code}`, cause: 'code' }))
+    this.#child.on('disconnect', () => this.#exited(undefined))
     this.#child.on('error', (error) => {
-      if (this.#child.pid !== undefined) return
-      exit = `start failed: ${error.message}`
-      silent = true
-      check()
+      if (this.#child.pid === undefined) this.#exited({ how: error.message, cause: 'start' })
     })
   }
 
@@ -67,6 +73,17 @@ export class SlotProcess {
   send(message: ToSlot): void {
     // A slot that has just died cannot be told anything; that it died is on its way as an event.
     if (this.#child.connected) this.#child.send(message, () => {})
+  }
+
+  /** Its exit and the end of its channel come in either order; what it had said is heard before the second of them. */
+  #exited(exit: Exit | undefined) {
+    this.#exit ??= exit
+    this.#silent ||= exit === undefined || exit.cause === 'start'
+    if (!this.#exit || !this.#silent || this.#ended) return
+    this.#ended = true
+    const launcherFailed = this.#launched && !this.#up && this.#exit.cause === 'code'
+    if (launcherFailed) hasLauncher = false
+    this.#events.ended(launcherFailed ? { ...this.#exit, cause: 'launcher' } : this.#exit)
   }
 
   /** Lets an idle slot end by itself. */

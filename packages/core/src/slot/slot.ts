@@ -2,7 +2,7 @@ import type { Loader } from '../job/loader.ts'
 import type { Outcome, Work } from '../job/run.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
 import type { FromSlot, SlotJob } from './messages.ts'
-import { SlotProcess, type SlotSettings } from './slot-process.ts'
+import { type Exit, SlotProcess, type SlotSettings } from './slot-process.ts'
 
 /** The file that a slot loads, and by what. A slot loads one in its life. */
 export interface JobFileAt {
@@ -31,7 +31,7 @@ export interface SlotOwner<A extends Assignment> {
   /** The job file cannot be used. */
   broken(slot: Slot<A>, error: unknown): void
   /** The process has ended. `running` is the task that it was computing. */
-  gone(slot: Slot<A>, exit: string, running: A | undefined): void
+  gone(slot: Slot<A>, exit: Exit, running: A | undefined): void
 }
 
 /** A slot that a cancelled task holds is killed after this long, in milliseconds. */
@@ -143,6 +143,8 @@ export class Slot<A extends Assignment> {
 
   #receive(message: FromSlot) {
     switch (message.type) {
+      case 'up':
+        return
       case 'loaded':
         this.#loaded = true
         return this.#next()
@@ -204,7 +206,7 @@ export class Slot<A extends Assignment> {
     if (waiting.length > 0) this.#owner.returned(waiting)
   }
 
-  #gone(exit: string) {
+  #gone(exit: Exit) {
     clearTimeout(this.#killTimer)
     this.#leaving = true
     const [first, ...others] = this.#tasks.splice(0)

@@ -1,19 +1,25 @@
-import { Worker } from 'node:worker_threads'
-
-/** A slot ends at most this long after its parent, in milliseconds. */
+/** How often the thread looks, in milliseconds: a slot ends at most this long after its parent. */
 const INTERVAL_MS = 300
 
 /*
- * A slot whose parent is gone learns it from the closed channel, unless user code never lets its event loop turn. So a
- * thread of its own looks at the parent's pid, and kills the process when that changes.
+ * A slot whose parent is gone learns it from the closed channel, unless user code never lets its event loop turn. On Linux
+ * the kernel ends it then, by the signal that it was started with. Elsewhere a thread looks at the parent's pid; it
+ * costs some 30 ms of a core when the slot starts, which is why it is the second choice.
  */
 const WATCH = `
   const { workerData } = require('node:worker_threads')
   setInterval(() => process.ppid === workerData || process.kill(process.pid, 'SIGKILL'), ${INTERVAL_MS})
 `
 
-/** Ends this process within a second of its parent's end, also in the middle of an endless loop. */
-export function watchParent(): void {
-  const parent = Number(process.argv[2])
+/**
+ * Ends this process within a second of its parent's end, also in the middle of an endless loop.
+ *
+ * @param signalled Whether the kernel was asked to end it.
+ */
+export async function watchParent(parent: number, signalled: boolean): Promise<void> {
+  // The parent may have been gone before the kernel was asked.
+  if (process.ppid !== parent) process.exit()
+  if (signalled) return
+  const { Worker } = await import('node:worker_threads')
   new Worker(WATCH, { eval: true, workerData: parent, execArgv: [], env: {} }).unref()
 }

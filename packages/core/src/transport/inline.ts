@@ -8,8 +8,8 @@ import type { Channel, ChannelEvents, JobSpec, Task, Transport } from './port.ts
  * Values are encoded and decoded all the same, so what cannot travel fails here too.
  */
 export class InlineTransport implements Transport {
-  async open(job: JobSpec, _tasks: number, events: ChannelEvents): Promise<Channel> {
-    return new InlineChannel(job, events)
+  async open(job: JobSpec, _tasks: number): Promise<Channel> {
+    return new InlineChannel(job)
   }
 
   async close(): Promise<void> {}
@@ -18,12 +18,15 @@ export class InlineTransport implements Transport {
 class InlineChannel implements Channel {
   readonly workers = 1
   readonly #job: LoadedJob
-  readonly #events: ChannelEvents
+  #events: ChannelEvents | undefined
   #running: { readonly task: Task; readonly abort: AbortController } | undefined
   #closed = false
 
-  constructor({ id, partitions, producer, source, params }: JobSpec, events: ChannelEvents) {
+  constructor({ id, partitions, producer, source, params }: JobSpec) {
     this.#job = { id, partitions, producer, ...(source && { source }), params: params && decode(params) }
+  }
+
+  listen(events: ChannelEvents): void {
     this.#events = events
   }
 
@@ -49,11 +52,11 @@ class InlineChannel implements Channel {
     // A turn of the event loop, so that a cancel can come between two tasks.
     await new Promise((turn) => setImmediate(turn))
     if (this.#closed) return
-    this.#events.started(task)
+    this.#events?.started(task)
     const outcome = await perform(this.#job, task.work, signal)
     this.#running = undefined
     if (this.#closed || signal.aborted) return
-    if ('bytes' in outcome) this.#events.partial(task, outcome.bytes)
-    else this.#events.failed(task, outcome.code, restoreError(outcome.error), `process ${process.pid}`)
+    if ('bytes' in outcome) this.#events?.partial(task, outcome.bytes)
+    else this.#events?.failed(task, outcome.code, restoreError(outcome.error), `process ${process.pid}`)
   }
 }

@@ -42,13 +42,13 @@ export class LocalTransport implements Transport {
     this.#shared = shared
   }
 
-  async open(job: JobSpec, tasks: number, events: ChannelEvents): Promise<Channel> {
+  async open(job: JobSpec, tasks: number): Promise<Channel> {
     const { pool } = this.#shared
     // They come up while V8 is asked where the class was defined.
     pool.warm(tasks)
     const url = await job.locate()
     const file: JobFileAt = { url, loader: await loaderFor(url) }
-    return new LocalChannel(pool, file, job, events)
+    return new LocalChannel(pool, file, job)
   }
 
   /** Lets the slots end with their last user. */
@@ -79,11 +79,14 @@ class LocalChannel implements Channel {
   readonly #pool: SlotPool
   readonly #lease: Lease<Task>
 
-  constructor(pool: SlotPool, file: JobFileAt, job: JobSpec, events: ChannelEvents) {
-    const { id, partitions, producer, source, params } = job
+  constructor(pool: SlotPool, file: JobFileAt, { id, partitions, producer, source, params }: JobSpec) {
     this.#pool = pool
     const names = { producer: producer.name, ...(source && { source: source.name }) }
-    this.#lease = pool.lease<Task>(file, { id, partitions, ...names, ...(params && { params }) }, {
+    this.#lease = pool.lease(file, { id, partitions, ...names, ...(params && { params }) })
+  }
+
+  listen(events: ChannelEvents): void {
+    this.#lease.listen({
       started: (task) => events.started(task),
       ended: (task, outcome, pid) => {
         if ('bytes' in outcome) events.partial(task, outcome.bytes)

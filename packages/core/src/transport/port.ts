@@ -52,6 +52,8 @@ export interface ChannelEvents {
 
 /** One job's way to the places that compute. */
 export interface Channel {
+  /** Says who is told what becomes of the tasks. Called once, before the first is sent. */
+  listen(events: ChannelEvents): void
   /** Whether another task would be of use now; asked again after each answer. */
   readonly hasRoom: boolean
   /** Processes that compute. */
@@ -65,7 +67,7 @@ export interface Channel {
 
 export interface Transport {
   /** @param tasks At most so many tasks will be under way at once: nothing more needs to be started. */
-  open(job: JobSpec, tasks: number, events: ChannelEvents): Promise<Channel>
+  open(job: JobSpec, tasks: number): Promise<Channel>
   /** Lets go of what was opened; idempotent. */
   close(): Promise<void>
 }

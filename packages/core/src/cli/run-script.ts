@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs'
+import module from 'node:module'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import { PymarError } from '../errors.ts'
+import { setHost } from '../host.ts'
+import { loaderFor, useTsx } from '../job/loader.ts'
+import { ProgressLine } from './progress-line.ts'
+
+const EXIT_ERROR = 1
+/** By custom: 128 + the number of the signal. */
+const EXIT_INTERRUPTED = 130
+
+/**
+ * Runs a script in this process as if Node had been started with it: it is the main module, its arguments are in
+ * `process.argv`, and TypeScript is loaded by whatever can.
+ *
+ * @throws {PymarError} `INVALID_ARGUMENT` if there is no such file. Errors of the script itself end the process.
+ */
+export async function runScript(file: string, args: readonly string[]): Promise<void> {
+  const path = resolve(file)
+  if (!existsSync(path)) throw new PymarError('INVALID_ARGUMENT', `Cannot run script "${file}": there is no such file in ${process.cwd()}`)
+  process.argv = [process.argv[0] as string, path, ...args]
+  const interrupt = new AbortController()
+  let running = 0
+  const line = showsProgress() ? new ProgressLine(process.stderr) : undefined
+  setHost({
+    signal: interrupt.signal,
+    jobStarted(name) {
+      running++
+      const observer = line?.jobStarted(name)
+      return {
+        progress: (progress) => observer?.progress(progress),
+        ended() {
+          running--
+          observer?.ended()
+        },
+      }
+    },
+  })
+  process.on('SIGINT', () => {
+    // The second one, or one that finds nothing to cancel, ends the script at once.
+    if (interrupt.signal.aborted || running === 0) process.exit(EXIT_INTERRUPTED)
+    interrupt.abort(new Error('interrupted by Ctrl-C'))
+  })
+  process.on('exit', () => {
+    if (interrupt.signal.aborted) process.exitCode = EXIT_INTERRUPTED
+  })
+  process.on('uncaughtException', (error) => endWith(error))
+  if ((await loaderFor(pathToFileURL(path).href)) === 'tsx') await useTsx()
+  // What Node itself calls to start a main module, ESM or CommonJS.
+  ;(module as unknown as { runMain(): void }).runMain()
+}
+
+function showsProgress(): boolean {
+  return process.stderr.isTTY && process.env['PYMAR_PROGRESS'] !== '0'
+}
+
+/** A script that catches such errors itself has a say; else it ends as Node would end it, but our errors take one line. */
+function endWith(error: unknown) {
+  if (process.listenerCount('uncaughtException') > 1) return
+  console.error(error instanceof PymarError ? describe(error) : inspect(error))
+  process.exit(EXIT_ERROR)
+}
+
+/** The message; where user code threw, its stack too, since that is where the fault is. */
+function describe({ message, code, cause }: PymarError): string {
+  const stack = code === 'USER_ERROR' && cause instanceof Error ? `\n${cause.stack}` : ''
+  return `${code}: ${message}${stack}`
+}
