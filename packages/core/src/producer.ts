@@ -31,7 +31,11 @@ export type SourceFor<P extends ProducerClass> =
     ? SourceClass<ItemOf<Input<P>>> | DataSourceFactory<ItemOf<Input<P>>> | Iterable<ItemOf<Input<P>>>
     : BlockSourceClass<Input<P>> | DataSourceFactory<ItemOf<Input<P>>> | Input<P>
 
-type BlockSourceClass<Block> = (abstract new (offset?: number, limit?: number, params?: any) => BlockSource<Block & Iterable<unknown>, any>) & {
+type BlockSourceClass<Block> = (abstract new (
+  offset?: number,
+  limit?: number,
+  params?: any,
+) => BlockSource<Block & Iterable<unknown>, any>) & {
   fullLength(params?: any): number | Promise<number>
   partitions?(count: number, context: PlanContext): Promise<Plan> | Plan
 }
@@ -110,7 +114,8 @@ export abstract class Producer<Result = unknown> {
     const code = this.constructor as unknown as ProducerCode
     return startJob(newId(), async (control) => {
       const { signal } = this.#closing
-      if (signal.aborted) throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
+      if (signal.aborted)
+        throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
       checkOptions('map()', options, MAP_OPTIONS)
       const request = readRequest(code, source, options, this.#options.module)
       this.#transport ??= openTransport(code, this.#options)
@@ -157,7 +162,10 @@ function newId(): string {
 
 async function openTransport({ name }: ProducerCode, { localMode, slots, slotMemory }: ProducerOptions): Promise<LocalTransport> {
   if (process.env['PYMAR_QUEUE'] && !localMode) {
-    throw new PymarError('BROKER', `Cannot use the broker named in PYMAR_QUEUE for ${name}: this version computes on local cores only; unset it, or pass localMode`)
+    throw new PymarError(
+      'BROKER',
+      `Cannot use the broker named in PYMAR_QUEUE for ${name}: this version computes on local cores only; unset it, or pass localMode`,
+    )
   }
   const { LocalTransport } = await import('./transport/local.ts')
   return new LocalTransport({ ...(slots !== undefined && { slots }), ...(slotMemory !== undefined && { memory: slotMemory }) })

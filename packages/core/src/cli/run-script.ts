@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { inspect } from 'node:util'
 import { PymarError } from '../errors.ts'
 import { setHost } from '../host.ts'
 import { loaderFor, useTsx } from '../job/loader.ts'
@@ -47,9 +46,10 @@ export async function runScript(file: string, args: readonly string[]): Promise<
   process.on('exit', () => {
     if (interrupt.signal.aborted) process.exitCode = EXIT_INTERRUPTED
   })
-  process.on('uncaughtException', (error) => endWith(error))
-  if ((await loaderFor(pathToFileURL(path).href)) === 'tsx') await useTsx()
-  // What Node itself calls to start a main module, ESM or CommonJS.
+  process.on('uncaughtExceptionMonitor', report)
+  if ((await loaderFor(pathToFileURL(path).href)) === 'tsx')
+    await useTsx()
+    // What Node itself calls to start a main module, ESM or CommonJS.
   ;(module as unknown as { runMain(): void }).runMain()
 }
 
@@ -57,10 +57,10 @@ function showsProgress(): boolean {
   return process.stderr.isTTY && process.env['PYMAR_PROGRESS'] !== '0'
 }
 
-/** A script that catches such errors itself has a say; else it ends as Node would end it, but our errors take one line. */
-function endWith(error: unknown) {
-  if (process.listenerCount('uncaughtException') > 1) return
-  console.error(error instanceof PymarError ? describe(error) : inspect(error))
+/** An error of ours that the script lets through takes one line; anything else is printed as Node prints it. */
+function report(error: unknown) {
+  if (!(error instanceof PymarError) || process.listenerCount('uncaughtException') > 0) return
+  console.error(describe(error))
   process.exit(EXIT_ERROR)
 }
 

@@ -21,7 +21,11 @@ export async function* gather(items: AsyncIterable<unknown>): AsyncGenerator<unk
  * @param open Makes the blocks; its signal is aborted when nobody wants more of them.
  * @param signal Ends the loop, between two blocks.
  */
-export async function forEachBlock(open: (signal: AbortSignal) => Blocks, signal: AbortSignal, use: (block: unknown) => unknown): Promise<void> {
+export async function forEachBlock(
+  open: (signal: AbortSignal) => Blocks,
+  signal: AbortSignal,
+  use: (block: unknown) => unknown,
+): Promise<void> {
   const ended = new AbortController()
   const blocks = open(AbortSignal.any([signal, ended.signal]))
   try {

@@ -1,4 +1,4 @@
-import { check, COUNT, show } from '../checks.ts'
+import { COUNT, check, show } from '../checks.ts'
 import { DataSourceFactory, isFactory, isSourceClass, type SourceClass } from '../data-source.ts'
 import { PymarError } from '../errors.ts'
 

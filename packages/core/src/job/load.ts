@@ -23,7 +23,9 @@ export async function loadJobFile(url: string, loader: Loader): Promise<JobFile>
     return { url, exports: await import(url) }
   } catch (error) {
     if (error instanceof PymarError && error.code === 'JOB_FILE') throw error
-    throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${messageOf(error)}`, { cause: error })
+    // V8 keeps the place of a syntax error to itself, for Node to print.
+    const advice = error instanceof SyntaxError ? '; run the file with node to see the line' : ''
+    throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${messageOf(error)}${advice}`, { cause: error })
   }
 }
 

@@ -51,7 +51,9 @@ async function whereDefined(target: object): Promise<string | undefined> {
   const scope = globalThis as unknown as Record<string, unknown>
   try {
     Object.defineProperty(scope, key, { value: target, configurable: true })
-    const { result } = ask<{ result: { objectId: string } }>(session, 'Runtime.evaluate', { expression: `globalThis[${JSON.stringify(key)}]` })
+    const { result } = ask<{ result: { objectId: string } }>(session, 'Runtime.evaluate', {
+      expression: `globalThis[${JSON.stringify(key)}]`,
+    })
     const properties = ask<{ internalProperties?: { name: string; value?: { value: { scriptId: string } } }[] }>(
       session,
       'Runtime.getProperties',

@@ -1,4 +1,4 @@
-import { check, COUNT, isCount, show } from '../checks.ts'
+import { COUNT, check, isCount, show } from '../checks.ts'
 import type { Partition, Plan, PlanContext, SourceClass } from '../data-source.ts'
 import { messageOf, PymarError } from '../errors.ts'
 import type { Given } from './given.ts'
@@ -103,6 +103,8 @@ async function fromUser<T>(source: SourceClass, method: string, call: () => T | 
     return await call()
   } catch (error) {
     if (error instanceof PymarError) throw error
-    throw new PymarError('USER_ERROR', `Cannot plan the partitions of ${source.name}: its ${method}() threw ${messageOf(error)}`, { cause: error })
+    throw new PymarError('USER_ERROR', `Cannot plan the partitions of ${source.name}: its ${method}() threw ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }

@@ -71,11 +71,21 @@ async function mapAndReduce(producer: ProducerCode, items: unknown, context: Par
   const mapped = await producer.mapFn(items, context)
   if (isIterable(mapped)) return producer.reduceFn(mapped)
   if (!isAsyncIterable(mapped)) throw new TypeError(`mapFn of ${producer.name} returned no iterable`)
-  return reduceBlocks(producer, () => gather(mapped), context.signal, (block) => producer.reduceFn(block as unknown[]))
+  return reduceBlocks(
+    producer,
+    () => gather(mapped),
+    context.signal,
+    (block) => producer.reduceFn(block as unknown[]),
+  )
 }
 
 /** Computes a result per block, then reduces the results, in order. */
-async function reduceBlocks(producer: ProducerCode, open: Opener, signal: AbortSignal, compute: (block: unknown) => unknown): Promise<unknown> {
+async function reduceBlocks(
+  producer: ProducerCode,
+  open: Opener,
+  signal: AbortSignal,
+  compute: (block: unknown) => unknown,
+): Promise<unknown> {
   const results = new SequenceReducer((values) => producer.reduceFn(values))
   await forEachBlock(open, signal, async (block) => results.add(await compute(block)))
   return results.finish()

@@ -19,18 +19,25 @@ export function failedError(names: JobNames, partition: Partition | undefined, c
 
 export function lostError(names: JobNames, partition: Partition | undefined, losses: readonly Loss[]): PymarError {
   const attempts = losses.map(({ host, pid, exit }) => `${host} pid ${pid} (${exit})`).join(', ')
-  const counted = losses.length === 1 ? 'the process was lost in its only attempt' : `the process was lost in each of ${losses.length} attempts`
+  const counted =
+    losses.length === 1 ? 'the process was lost in its only attempt' : `the process was lost in each of ${losses.length} attempts`
   const advice = 'see its last lines on stderr, and raise slotMemory if it ran out of memory'
   return new PymarError('WORKER_LOST', `Cannot ${whatOf(names, partition)}: ${counted}: ${attempts}; ${advice}`)
 }
 
 export function partitionTimeoutError(names: JobNames, partition: Partition, limitMs: number): PymarError {
-  return new PymarError('TIMEOUT', `Cannot ${whatOf(names, partition)} within partitionTimeoutMs ${limitMs}; raise it, or split into more partitions`)
+  return new PymarError(
+    'TIMEOUT',
+    `Cannot ${whatOf(names, partition)} within partitionTimeoutMs ${limitMs}; raise it, or split into more partitions`,
+  )
 }
 
 export function timeoutError(names: JobNames, done: number, limitMs: number): PymarError {
   const found = `${done} of ${names.partitions} partitions are done`
-  return new PymarError('TIMEOUT', `Cannot finish the job of ${names.producer} within timeoutMs ${limitMs}: ${found}; raise it, or add slots`)
+  return new PymarError(
+    'TIMEOUT',
+    `Cannot finish the job of ${names.producer} within timeoutMs ${limitMs}: ${found}; raise it, or add slots`,
+  )
 }
 
 export function cancelledError(producer: string, reason: unknown): PymarError {

@@ -119,7 +119,8 @@ function openJob(loaded: JobFile, id: string): LoadedJob {
 function stray(error: unknown) {
   if (loading || (error instanceof PymarError && error.code === 'JOB_FILE')) return broken(error)
   const exit = () => process.exit(EXIT_AFTER_STRAY_ERROR)
-  if (running) return send({ type: 'ended', ticket: running.ticket, outcome: { code: 'USER_ERROR', error: describeError(error) }, last: true }, exit)
+  if (running)
+    return send({ type: 'ended', ticket: running.ticket, outcome: { code: 'USER_ERROR', error: describeError(error) }, last: true }, exit)
   console.error('Uncaught in a slot, when no task was running there:', error)
   return exit()
 }

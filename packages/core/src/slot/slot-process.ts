@@ -23,7 +23,8 @@ export interface Exit {
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
 /** Flags that make a process do something else than run a module: watch, test, print, wait for a debugger. */
-const NOT_INHERITED = /^(--inspect|--debug|--test|--watch|--check|-c$|--interactive|-i$|--run|--cpu-prof|--heap-prof|--prof$|--input-type|--env-file)/
+const NOT_INHERITED =
+  /^(--inspect|--debug|--test|--watch|--check|-c$|--interactive|-i$|--run|--cpu-prof|--heap-prof|--prof$|--input-type|--env-file)/
 const WITH_CODE = /^(-e|-p|-pe|--eval|--print)$/
 
 /** Asks the kernel to end a process with its parent; util-linux has it, from 2.33. */
@@ -58,7 +59,9 @@ export class SlotProcess {
       this.#up = true
       events.message(message)
     })
-    this.#child.on('exit', (code, signal) => this.#exited(signal ? { how: `signal ${signal}`, cause: 'signal' } : { how: `exit code ${code}`, cause: 'code' }))
+    this.#child.on('exit', (code, signal) =>
+      this.#exited(signal ? { how: `signal ${signal}`, cause: 'signal' } : { how: `exit code ${code}`, cause: 'code' }),
+    )
     this.#child.on('disconnect', () => this.#exited(undefined))
     this.#child.on('error', (error) => {
       if (this.#child.pid === undefined) this.#exited({ how: error.message, cause: 'start' })

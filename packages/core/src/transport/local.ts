@@ -1,8 +1,8 @@
 import { availableParallelism, hostname } from 'node:os'
 import { loaderFor } from '../job/loader.ts'
 import type { Lease } from '../slot/lease.ts'
-import type { JobFileAt } from '../slot/slot.ts'
 import { type PoolSettings, SlotPool } from '../slot/pool.ts'
+import type { JobFileAt } from '../slot/slot.ts'
 import { restoreError } from '../wire/error-record.ts'
 import type { Channel, ChannelEvents, JobSpec, Task, Transport } from './port.ts'
 

@@ -1,5 +1,5 @@
-import type { ProducerCode, SourceCode, Work } from '../job/run.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { ProducerCode, SourceCode, Work } from '../job/run.ts'
 
 /*
  * The port between a job's ledger and whatever carries its tasks. A transport moves tasks out and answers back; it never

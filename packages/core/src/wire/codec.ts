@@ -34,6 +34,8 @@ interface HostObjects {
 }
 const Serializer = v8.Serializer as new () => v8.Serializer & HostObjects
 
+const QUOTE_LIMIT = 200
+
 class Writer extends Serializer {
   constructor() {
     super()
@@ -75,7 +77,8 @@ export function encode(value: unknown, what: string): Uint8Array {
     writer.writeHeader()
     writer.writeValue(value)
   } catch (error) {
-    const found = error instanceof Error ? error.message.replace(/\.$/, '') : messageOf(error)
+    // V8 quotes the whole source text of a function.
+    const found = (error instanceof Error ? error.message : messageOf(error)).replace(/\.$/, '').replace(/\s+/g, ' ').slice(-QUOTE_LIMIT)
     throw new PymarError('UNSERIALIZABLE', `Cannot send ${what}: ${found}; only data can be sent, such as numbers, arrays, maps`, {
       cause: error,
     })

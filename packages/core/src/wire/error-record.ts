@@ -21,7 +21,16 @@ export type ErrorRecord =
 
 const BASES: Readonly<Record<string, ErrorConstructor>> = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError }
 /** Described apart, or better not overwritten by what another process says. */
-const NOT_FIELDS = new Set(['name', 'message', 'stack', 'cause', 'errors', '__proto__', ...names(Object.prototype), ...names(Error.prototype)])
+const NOT_FIELDS = new Set([
+  'name',
+  'message',
+  'stack',
+  'cause',
+  'errors',
+  '__proto__',
+  ...names(Object.prototype),
+  ...names(Error.prototype),
+])
 /** Chains of causes are followed this far, which also ends those that bite their own tail. */
 const DEPTH_LIMIT = 16
 

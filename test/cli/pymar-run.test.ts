@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isAlive, pymar, slotsOf, start, until } from '../processes.ts'
+
+for (const file of ['guarded.mts', 'guarded.mjs', 'plain/guarded.js', 'guarded.cjs']) {
+  test(`pymar run starts ${file} as the main module, with the arguments after --`, async () => {
+    const { code, out, err } = await pymar(['run', file, '--', 'a', '--b']).ended
+    assert.deepEqual([code, out, err], [0, 'a,--b 6\n', ''])
+  })
+}
+
+test('pymar run starts TypeScript that must be compiled, and nothing keeps the script alive after its last line', async () => {
+  const { code, out } = await pymar(['run', 'guarded.ts', '--', 'x']).ended
+  assert.deepEqual([code, out], [0, 'x true\nUSER_ERROR\nTIMEOUT\n'])
+})
+
+const REMEDIES = [
+  ['unguarded.ts', /^JOB_FILE: Cannot start a job of Sum in a slot: .* put that behind "if \(isMain\(import\.meta\)\)"\n$/],
+  ['unguarded-main.ts', /^PymarError: Cannot start a job of Sum in a slot: .* put that behind "if \(isMain\(import\.meta\)\)"\n/],
+  ['not-exported.ts', /^JOB_FILE: Cannot find producer "Sum" in .*not-exported\.ts: it exports unrelated; write "export class Sum" there/],
+  ['broken.ts', /SyntaxError/],
+  ['throws-user-error.mjs', /^USER_ERROR: Cannot compute partition 0 of 1 .*: TypeError: bad item\nTypeError: bad item\n +at .*mapFn .*throws-user-error\.mjs:/],
+  ['none.ts', /^INVALID_ARGUMENT: Cannot run script "none\.ts": there is no such file in /],
+] as const
+
+for (const [file, error] of REMEDIES) {
+  test(`pymar run ${file} ends with exit code 1 and says what to do`, async () => {
+    const { code, out, err } = await pymar(['run', file]).ended
+    assert.deepEqual([code, out], [1, ''])
+    assert.match(err, error)
+  })
+}
+
+test('a job file that cannot be loaded fails the job, naming the file, and leaves the next job alone', async () => {
+  const { out } = await pymar(['run', 'module-option.mjs']).ended
+  const lines = out.trimEnd().split('\n')
+  assert.match(lines[0] ?? '', /^JOB_FILE Cannot load job file .*syntax-error\.mjs: SyntaxError: .*; run the file with node to see the line$/)
+  assert.match(lines[1] ?? '', /^JOB_FILE Cannot load job file .*exits\.mjs: the slot ended with exit code 4 while it imported it$/)
+  assert.match(lines[2] ?? '', /^JOB_FILE Cannot load job file .*none\.mjs: Error: Cannot find module/)
+  assert.match(lines[3] ?? '', /^JOB_FILE Cannot load job file .*throws\.mjs: RangeError: while it was imported$/)
+  assert.equal(lines[4], '6')
+})
+
+test('what slots print goes to stderr', async () => {
+  const { out, err } = await pymar(['run', 'prints.mjs']).ended
+  assert.deepEqual([out, err], ['from the script 1\n', 'from a slot\n'])
+})
+
+test('Ctrl-C cancels the jobs of a script, whose exit code is 130', async () => {
+  const { child, ended, err } = pymar(['run', 'endless.mjs'])
+  await until('a slot computes', () => err().includes('computing'))
+  const slots = slotsOf(child.pid as number)
+  assert.equal(slots.length, 2)
+  child.kill('SIGINT')
+  const { code, out, err: printed } = await ended
+  assert.equal(code, 130)
+  assert.match(printed, /CANCELLED: Cannot finish the job of Endless: it was cancelled: Error: interrupted by Ctrl-C\n$/)
+  assert.match(out, /^exit/)
+  await until('its slots are gone', () => !slots.some(isAlive), 1000)
+})
+
+test('after Ctrl-C every later job of the script is cancelled too', async () => {
+  const { child, ended, err } = pymar(['run', 'stubborn.mjs'])
+  await until('a slot computes', () => err().includes('computing'))
+  child.kill('SIGINT')
+  const { code, out } = await ended
+  assert.deepEqual([code, out], [130, 'CANCELLED\nCANCELLED\n'])
+})
+
+test('pymar says how it is used, with exit code 2', async () => {
+  for (const args of [[], ['run'], ['walk'], ['run', 'guarded.mjs', '--fast']]) {
+    const { code, out, err } = await pymar(args).ended
+    assert.deepEqual([code, out], [2, ''])
+    assert.match(err, /; see pymar --help\n$/)
+  }
+  const { code, out } = await pymar(['run', '--help']).ended
+  assert.equal(code, 0)
+  assert.match(out, /pymar run <file> \[-- arg\.\.\.\]/)
+})
+
+test('a broker that this version cannot use is refused, not ignored', async () => {
+  const { code, err } = await pymar(['run', 'guarded.mjs'], { PYMAR_QUEUE: 'localhost' }).ended
+  assert.equal(code, 1)
+  assert.match(err, /^BROKER: Cannot use the broker named in PYMAR_QUEUE/)
+})
+
+test('a script runs under plain node, and under node:test with its own producer', async () => {
+  const plain = await start(['guarded.mjs', 'a']).ended
+  assert.deepEqual([plain.code, plain.out], [0, 'a 6\n'])
+  const tested = await start(['--test', 'tested.test.mjs'], { NODE_TEST_CONTEXT: undefined }).ended
+  assert.equal(tested.code, 0, tested.out + tested.err)
+  assert.match(tested.out, /pass 1/)
+})
+
+test('without a terminal there is no progress line', async () => {
+  const { err } = await pymar(['run', 'guarded.mjs']).ended
+  assert.equal(err, '')
+})

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { DataSource, DataSourceFactory, Producer, PymarError } from '@pymar/core'
+import {
+  Closures,
+  Flaky,
+  HttpError,
+  NoLength,
+  NotIterable,
+  OddLength,
+  Stray,
+  Sum,
+  ThrowingLength,
+  ThrowingSource,
+  Throws,
+  ThrowsInReduce,
+  ThrowsString,
+} from '../jobs/faults.ts'
+import { Join, Letters, Numbers } from '../jobs/joins.ts'
+import { type AnyProducer, local, SUBJECTS } from './transports.ts'
+
+async function errorOf(job: Promise<unknown>): Promise<PymarError> {
+  const value = await job.then(
+    (result) => assert.fail(`no error, but ${result}`),
+    (error: unknown) => error,
+  )
+  assert.ok(value instanceof PymarError, `not a PymarError: ${value}`)
+  return value
+}
+
+const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+for (const subject of SUBJECTS) {
+  const fails = (producer: unknown, source: unknown, options = {}) => errorOf(subject.map(producer as AnyProducer, source, options))
+
+  describe(subject.name, () => {
+    test('an error of mapFn arrives with class, fields, message, remote stack, partition and chain of causes', async () => {
+      const error = await fails(Throws, TEN)
+      assert.equal(error.code, 'USER_ERROR')
+      assert.match(error.message, /^Cannot compute partition 1 of 4 \(offset 3, limit 3\) on .+: HttpError: status 503$/)
+      const cause = error.cause as HttpError & { cause: Error & { cause: unknown } }
+      assert.ok(cause instanceof TypeError)
+      assert.equal(cause.name, 'HttpError')
+      assert.equal(cause.message, 'status 503')
+      assert.equal(cause.status, 503)
+      assert.deepEqual(cause.detail, { url: 'http://example.test', tries: [1, 2] })
+      assert.match(String(cause.retry), /Function: retry/)
+      assert.match(cause.stack ?? '', /jobs.faults\.ts:\d+/)
+      assert.ok(cause.cause instanceof RangeError)
+      assert.equal(cause.cause.cause, 'deepest')
+    })
+
+    test('anything that is thrown is the cause', async () => {
+      const error = await fails(ThrowsString, TEN)
+      assert.equal(error.code, 'USER_ERROR')
+      assert.equal(error.cause, 'just a string')
+    })
+
+    test('an error of reduceFn on partials says so', async () => {
+      const error = await fails(ThrowsInReduce, TEN)
+      assert.equal(error.code, 'USER_ERROR')
+      assert.match(error.message, /^Cannot reduce the partials of ThrowsInReduce on .+: RangeError: partials too large$/)
+    })
+
+    test('a mapFn that returns no iterable, a source that throws: USER_ERROR', async () => {
+      assert.match((await fails(NotIterable, TEN)).message, /mapFn of NotIterable returned no iterable$/)
+      assert.match((await fails(Sum, ThrowingSource)).message, /partition 1 of 4 .*: SyntaxError: bad item$/)
+      const length = await fails(Sum, ThrowingLength)
+      assert.equal(length.code, 'USER_ERROR')
+      assert.ok(length.cause instanceof URIError)
+    })
+
+    test('a partial, an item or params that cannot be cloned: UNSERIALIZABLE, which names the partition', async () => {
+      const partial = await fails(Closures, [1, 2])
+      assert.equal(partial.code, 'UNSERIALIZABLE')
+      assert.match(partial.message, /^Cannot send the partial of partition \d of 2: \(\) ?=> ?x could not be cloned; /)
+      assert.match((await fails(Join, [() => 1])).message, /^Cannot send the items of partition 0 of 1: /)
+      assert.match((await fails(Join, [new SharedArrayBuffer(8)])).message, /SharedArrayBuffer/)
+      const params = { length: 3, prefix: Symbol('x') as unknown as string }
+      assert.match((await fails(Join, new DataSourceFactory(Numbers, { params }))).message, /^Cannot send the params of Numbers: /)
+    })
+
+    test('a failed attempt is tried again as often as retries says', async () => {
+      // The item says how many attempts fail; what counts is the attempt that did not.
+      assert.equal(await subject.map(Flaky as never, [0, 2, 0], { retries: 2 }), 1 + 3 + 1)
+      const error = await fails(Flaky, [0, 2, 0], { retries: 1 })
+      assert.match(error.message, /partition 1 of 3 .*: Error: attempt 2$/)
+    })
+
+    test('a failed job rejects once and leaves the next one alone', async () => {
+      const jobs = [fails(Throws, TEN), subject.map(Sum as never, TEN), fails(Throws, TEN), subject.map(Sum as never, TEN)]
+      const [first, second, third, fourth] = await Promise.all(jobs)
+      assert.deepEqual([first.code, second, third.code, fourth], ['USER_ERROR', 45, 'USER_ERROR', 45])
+    })
+
+    test('a plan is closed when the job fails, and a plan that cannot be closed spoils no answer', async () => {
+      const closed = Letters.closed
+      assert.equal((await fails(NotIterable, Letters)).code, 'USER_ERROR')
+      assert.equal(Letters.closed, closed + 1)
+      const warned = new Promise<Error>((done) => process.once('warning', done))
+      assert.equal((await subject.map(Join, new DataSourceFactory(Letters, { params: { close: 'throws' } }))).length, 51)
+      assert.match((await warned).message, /^Cannot close the plan of a job: Error: cannot close$/)
+    })
+
+    test('lengths, ranges and plans that are none: INVALID_ARGUMENT naming class and value', async () => {
+      for (const [length, shown] of [[2.5, '2.5'], [-1, '-1'], [Number.NaN, 'NaN'], [2 ** 53, '9007199254740992'], ['7', '"7"'], [7n, '7n']] as const) {
+        const error = await fails(Sum, new DataSourceFactory(OddLength, { params: length }))
+        assert.equal(error.code, 'INVALID_ARGUMENT')
+        assert.match(error.message, /^Cannot read fullLength\(\) of OddLength as it must be an integer from 0 to 2\^53 - 1: /)
+        assert.ok(error.message.endsWith(shown), error.message)
+      }
+      assert.match((await fails(Sum, NoLength)).message, /fullLength\(\) of NoLength/)
+      for (const options of [{ offset: -1 }, { limit: 0.5 }, { offset: 2 ** 53 }, { offset: 2 ** 53 - 1, limit: 1 }, { limit: Number.NaN }]) {
+        const error = await fails(Join, new DataSourceFactory(Numbers, options))
+        assert.equal(error.code, 'INVALID_ARGUMENT')
+        assert.match(error.message, /(offset|limit) of Numbers as it must be an integer/)
+      }
+    })
+
+    test('a source that is none: INVALID_ARGUMENT with what to pass', async () => {
+      for (const source of [5, null, undefined, {}, 'text', class {}, () => [], (async function* () {})()]) {
+        const error = await fails(Join, source)
+        assert.equal(error.code, 'INVALID_ARGUMENT')
+        assert.match(error.message, /^Cannot read a source from .*: it is no source; /)
+      }
+      assert.match((await fails(Join, new DataSourceFactory([1] as never, { offset: 1 }))).message, /slice the data instead/)
+    })
+  })
+}
+
+test('map() reads a range of a source without fullLength', async () => {
+  assert.equal(await local(1).map(Sum as never, new DataSourceFactory(NoLength, { offset: 3, limit: 4 })), 3 + 4 + 5 + 6)
+})
+
+test('an uncaught rejection in a slot fails the task that runs there', async () => {
+  const error = await errorOf(local(1).map(Stray as never, TEN))
+  assert.equal(error.code, 'USER_ERROR')
+  assert.match(error.message, /: Error: nobody caught this$/)
+  assert.equal(await local(1).map(Sum as never, TEN), 45)
+})
+
+test('bad options and producers reject and never throw', async () => {
+  class Half extends Sum {
+    static override get WORKERS_NUMBER(): number {
+      return 2.5
+    }
+  }
+  class Boom extends Sum {
+    static override get WORKERS_NUMBER(): number {
+      throw new Error('boom')
+    }
+  }
+  class Empty extends Producer {}
+  const codeAndMessage = async (producer: unknown, options?: object, source: unknown = [1]) => {
+    const { code, message } = await errorOf((producer as typeof Sum).map(source as number[], options))
+    return `${code} ${message}`
+  }
+  assert.match(await codeAndMessage(Half), /^INVALID_ARGUMENT Cannot read WORKERS_NUMBER of Half as it must be an integer .*: current value is 2.5$/)
+  assert.match(await codeAndMessage(Boom), /^USER_ERROR Cannot read WORKERS_NUMBER of Boom: it threw Error: boom$/)
+  assert.match(await codeAndMessage(Empty), /^INVALID_ARGUMENT Cannot start a job of Empty: it has no static mapFn\(\)$/)
+  assert.match(await codeAndMessage(Sum, { timeoutMS: 5 }), /^INVALID_ARGUMENT Cannot use option "timeoutMS" of map\(\): .*timeoutMs/)
+  assert.match(await codeAndMessage(Sum, { timeoutMs: '5' }), /^INVALID_ARGUMENT Cannot read option timeoutMs of map\(\)/)
+  assert.match(await codeAndMessage(Sum, { slots: 0 }), /^INVALID_ARGUMENT Cannot read option slots/)
+  const items = {
+    *[Symbol.iterator]() {
+      yield 1
+      throw new Error('no more')
+    },
+  }
+  assert.match(await codeAndMessage(Sum, {}, items), /^USER_ERROR Cannot read the items of a source: it threw Error: no more$/)
+  assert.match(await codeAndMessage(class extends Sum {}), /^INVALID_ARGUMENT Cannot start a job of a producer: its class has no name/)
+  assert.match(
+    await codeAndMessage(Sum, {}, class extends DataSource<number> {}),
+    /^INVALID_ARGUMENT Cannot start a job of Sum: its source class has no name/,
+  )
+})

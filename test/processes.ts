@@ -1,0 +1,69 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const POLL_MS = 20
+
+/** Pids of the living slots of a process. */
+export function slotsOf(pid: number): number[] {
+  const list = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' })
+  return list.split('\n').flatMap((line) => {
+    const [child, parent, state] = line.trim().split(/\s+/)
+    return Number(parent) === pid && !state?.startsWith('Z') && /slot.child\.js/.test(line) ? [Number(child)] : []
+  })
+}
+
+export function isAlive(pid: number): boolean {
+  const state = execFileSync('sh', ['-c', `ps -o stat= -p ${pid} || true`], { encoding: 'utf8' }).trim()
+  return state !== '' && !state.startsWith('Z')
+}
+
+/** Waits until something holds, and says what did not. */
+export async function until(what: string, holds: () => boolean, limitMs = 5000): Promise<void> {
+  const end = performance.now() + limitMs
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
+    await sleep(POLL_MS)
+  }
+}
+
+/** Pseudo-random numbers from 0 to 1, the same ones for the same seed. */
+export function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+const PYMAR = join(dirname(createRequire(import.meta.url).resolve('@pymar/core/package.json')), 'bin', 'pymar.js')
+const SCRIPTS = fileURLToPath(new URL('scripts/', import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly out: string
+  readonly err: string
+}
+
+/** Starts `pymar` with these arguments, in the folder of the test scripts. */
+export function pymar(args: readonly string[], env: Record<string, string | undefined> = {}): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
+  return start([PYMAR, ...args], env)
+}
+
+/** Starts `node` with these arguments, in the folder of the test scripts. */
+export function start(args: readonly string[], env: Record<string, string | undefined> = {}): ReturnType<typeof pymar> {
+  const child = spawn(process.execPath, args, { cwd: SCRIPTS, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk) => {
+    out += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    err += chunk
+  })
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, out, err }))
+  return { child, ended, err: () => err }
+}

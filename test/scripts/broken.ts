@@ -1,0 +1,3 @@
+import { Sum } from './syntax-error.mjs'
+
+console.log(Sum)

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Join } from '../jobs/joins.ts'
+import { Busy, Items, Pids } from '../jobs/busy.mjs'
+import { slotsOf, until } from '../processes.ts'
+
+const EIGHT = [1, 2, 3, 4, 5, 6, 7, 8]
+const slots = () => slotsOf(process.pid)
+
+test('slots start when there is work for them, at most as many as tasks, and stay warm for the next job', async () => {
+  const producer = new Pids({ slots: 3 })
+  assert.deepEqual(slots(), [])
+  const [only] = await producer.map([1])
+  assert.deepEqual(slots(), [only])
+  const pids = new Set(await producer.map(EIGHT))
+  assert.ok(pids.has(only as number))
+  assert.equal(slots().length, 3)
+  const again = new Set(await producer.map(EIGHT))
+  for (const pid of again) assert.ok(slots().includes(pid))
+  await producer.close()
+  assert.deepEqual(slots(), [])
+})
+
+test('producers with the same settings share their slots, which end with the last of them', async () => {
+  const one = new Pids({ slots: 2 })
+  const other = new Busy({ slots: 2 })
+  await Promise.all([one.map(EIGHT), other.map(Items)])
+  assert.equal(slots().length, 2)
+  await one.close()
+  assert.equal(slots().length, 2)
+  await other.close()
+  assert.deepEqual(slots(), [])
+})
+
+test('a slot makes room for one that loads another job file', async () => {
+  const one = new Pids({ slots: 1 })
+  const [first] = await one.map([1])
+  const other = new Join({ slots: 1 })
+  assert.equal(await other.map([1, 2]), '1 2')
+  await until('the first slot is gone', () => !slots().includes(first as number))
+  assert.equal(slots().length, 1)
+  const [third] = await one.map([1])
+  assert.notEqual(third, first)
+  await one.close()
+  await other.close()
+  assert.deepEqual(slots(), [])
+})
+
+test('close() cancels what runs, is idempotent, and a closed producer refuses jobs', async () => {
+  const producer = new Busy({ slots: 1 })
+  const job = producer.map(Items)
+  const rejected = assert.rejects(job, { code: 'CANCELLED', message: /its producer was closed/ })
+  await producer.close()
+  await producer.close()
+  await rejected
+  await assert.rejects(producer.map(Items), { code: 'INVALID_ARGUMENT', message: /this producer is closed/ })
+  assert.deepEqual(slots(), [])
+})
+
+test('await using closes a producer', async () => {
+  {
+    await using producer = new Pids({ slots: 1 })
+    await producer.map([1])
+    assert.equal(slots().length, 1)
+  }
+  assert.deepEqual(slots(), [])
+})
+
+test('an idle slot takes over what waits behind a long partition', async () => {
+  await using producer = new Pids({ slots: 2 })
+  // Tiny partitions make slots take several tasks ahead; all of them must be done by somebody.
+  for (let i = 0; i < 20; i++) assert.equal((await producer.map(EIGHT)).length, 8)
+})

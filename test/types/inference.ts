@@ -1,0 +1,90 @@
+// Checked by the compiler alone: what the static map() infers, and what it refuses.
+import { BlockSource, DataSource, DataSourceFactory, type Job, type PartitionContext, Producer } from '@pymar/core'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function expectType<_Expected extends true>() {}
+
+class Numbers extends DataSource<number> {
+  *[Symbol.iterator]() {
+    yield this.offset
+  }
+}
+class Words extends DataSource<string, { language: string }> {
+  *[Symbol.iterator]() {
+    yield this.params.language
+  }
+}
+class AsyncNumbers extends DataSource<number> {
+  async *[Symbol.asyncIterator]() {
+    yield this.offset
+  }
+}
+class Points extends BlockSource<Float64Array> {
+  *blocks() {
+    yield new Float64Array(1)
+  }
+}
+
+class Sum extends Producer<number> {
+  static *mapFn(xs: Iterable<number>) {
+    yield* xs
+  }
+  static reduceFn(values: Iterable<number>) {
+    return [...values].length
+  }
+}
+class Longest extends Producer<string> {
+  static mapFn(words: Iterable<string>, _context: PartitionContext<Words>) {
+    return words
+  }
+  static async reduceFn(words: Iterable<string>) {
+    return [...words].at(-1) ?? ''
+  }
+}
+class OfBlocks extends Producer<number> {
+  static mapFn(points: Float64Array) {
+    return points.map((x) => x * 2)
+  }
+  static reduceFn(values: Iterable<number>) {
+    return [...values].length
+  }
+}
+
+const sum = Sum.map(Numbers)
+expectType<Same<typeof sum, Job<number>>>()
+const longest = Longest.map(Words)
+expectType<Same<typeof longest, Job<string>>>()
+const awaited: number = await sum
+const partials: AsyncIterable<{ partition: { index: number } }> = sum.partials()
+
+Sum.map(AsyncNumbers)
+Sum.map(Points)
+Sum.map([1, 2, 3])
+Sum.map(new Set([1]))
+Sum.map(new DataSourceFactory(Numbers, { offset: 1, limit: 2, params: { any: 'thing' } }))
+Sum.map(new DataSourceFactory([1, 2, 3]))
+Sum.map([1], { slots: 2, timeoutMs: 5 })
+OfBlocks.map(Points)
+OfBlocks.map(new Float64Array(3))
+new Sum().map(Words, { retries: 1 })
+
+// @ts-expect-error items are strings
+Sum.map(Words)
+// @ts-expect-error items are strings
+Sum.map(['a'])
+// @ts-expect-error items are strings
+Sum.map(new DataSourceFactory(Words))
+// @ts-expect-error items are numbers
+Longest.map(Numbers)
+// @ts-expect-error mapFn takes blocks, and this source has single items
+OfBlocks.map(Numbers)
+// @ts-expect-error mapFn takes blocks, and an array is none
+OfBlocks.map([1, 2])
+// @ts-expect-error no such option
+Sum.map([1], { timeout: 5 })
+// @ts-expect-error an option of the producer, not of the job
+new Sum().map([1], { slots: 5 })
+// @ts-expect-error a producer is abstract
+new Producer()
+
+export { awaited, partials }

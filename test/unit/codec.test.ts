@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createContext, runInContext } from 'node:vm'
+import fc from 'fast-check'
+import { decode, encode } from '../../packages/core/dist/wire/codec.js'
+
+const through = (value: unknown) => decode(encode(value, 'a value'))
+
+test('decode() gives back what encode() was given, for any data', () => {
+  const data = fc.anything({
+    withBigInt: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withTypedArray: true,
+    withSparseArray: true,
+    withNullPrototype: false,
+  })
+  fc.assert(fc.property(data, (value) => assert.deepStrictEqual(through(value), structuredClone(value))))
+})
+
+test('every kind of view arrives as it was, over a buffer of exactly its size', () => {
+  const buffer = Uint8Array.from({ length: 64 }, (_, i) => i).buffer
+  const kinds = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array]
+  for (const Kind of [...kinds, BigInt64Array, BigUint64Array]) {
+    const view = new Kind(buffer, 8, 3)
+    const arrived = through(view) as typeof view
+    assert.deepStrictEqual(arrived, view)
+    assert.equal(arrived.buffer.byteLength, view.byteLength)
+  }
+  const view = through(new DataView(buffer, 5, 3)) as DataView
+  assert.deepEqual([view.byteLength, view.buffer.byteLength, view.getUint8(0)], [3, 3, 5])
+})
+
+test('a view ships its own range only, and a Buffer arrives as a Uint8Array', () => {
+  const large = new Float64Array(100_000)
+  assert.ok(encode(large.subarray(10, 12), 'a view').byteLength < 100)
+  const arrived = through(Buffer.from('text')) as Uint8Array
+  assert.equal(Object.getPrototypeOf(arrived), Uint8Array.prototype)
+  assert.equal(new TextDecoder().decode(arrived), 'text')
+  assert.equal(arrived.buffer.byteLength, 4)
+})
+
+test('a view that is there twice is one object again', () => {
+  const view = new Uint8Array(3)
+  const [first, second] = through([view, view]) as Uint8Array[]
+  assert.equal(first, second)
+})
+
+test('encode() refuses what is no data, and says what it found', () => {
+  const refused: [unknown, RegExp][] = [
+    [() => 1, /^Cannot send a value: \(\) ?=> ?1 could not be cloned; only data can be sent/],
+    [{ deep: [Symbol('s')] }, /Symbol\(s\) could not be cloned/],
+    [new SharedArrayBuffer(8), /SharedArrayBuffer/],
+    [new Uint8Array(new SharedArrayBuffer(8)), /a view of a SharedArrayBuffer could not be cloned/],
+    [Promise.resolve(), /could not be cloned/],
+    [new MessageChannel().port1, /MessagePort could not be cloned/],
+    [runInContext('(function foreign() {})', createContext()), /could not be cloned/],
+    [
+      {
+        get x() {
+          throw new RangeError('no x')
+        },
+      },
+      /no x/,
+    ],
+  ]
+  for (const [value, message] of refused) assert.throws(() => encode(value, 'a value'), { code: 'UNSERIALIZABLE', message })
+})
