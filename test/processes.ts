@@ -50,7 +50,10 @@ export interface Ended {
 }
 
 /** Starts `pymar` with these arguments, in the folder of the test scripts. */
-export function pymar(args: readonly string[], env: Record<string, string | undefined> = {}): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
+export function pymar(
+  args: readonly string[],
+  env: Record<string, string | undefined> = {},
+): { child: ChildProcess; ended: Promise<Ended>; err: () => string } {
   return start([PYMAR, ...args], env)
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { pymar } from '../processes.ts'
 
 const FOLDER = fileURLToPath(new URL('../../examples/', import.meta.url))

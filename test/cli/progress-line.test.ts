@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { describe as describeProgress } from '../../packages/core/dist/cli/progress-line.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/integration.ts', import.meta.url))
@@ -19,7 +19,10 @@ test('describe() tells done and total, rate, slots and the time left', () => {
 /** Runs the example in a terminal of its own and returns what it shows there. */
 function inTerminal(env: Record<string, string>): string {
   const command = `"${process.execPath}" "${PYMAR}" run "${EXAMPLE}"`
-  const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env: { ...process.env, TERM: 'xterm', ...env } })
+  const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+    encoding: 'utf8',
+    env: { ...process.env, TERM: 'xterm', ...env },
+  })
   return stdout
 }
 

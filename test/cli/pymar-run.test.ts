@@ -19,7 +19,10 @@ const REMEDIES = [
   ['unguarded-main.ts', /^PymarError: Cannot start a job of Sum in a slot: .* put that behind "if \(isMain\(import\.meta\)\)"\n/],
   ['not-exported.ts', /^JOB_FILE: Cannot find producer "Sum" in .*not-exported\.ts: it exports unrelated; write "export class Sum" there/],
   ['broken.ts', /SyntaxError/],
-  ['throws-user-error.mjs', /^USER_ERROR: Cannot compute partition 0 of 1 .*: TypeError: bad item\nTypeError: bad item\n +at .*mapFn .*throws-user-error\.mjs:/],
+  [
+    'throws-user-error.mjs',
+    /^USER_ERROR: Cannot compute partition 0 of 1 .*: TypeError: bad item\nTypeError: bad item\n +at .*mapFn .*throws-user-error\.mjs:/,
+  ],
   ['none.ts', /^INVALID_ARGUMENT: Cannot run script "none\.ts": there is no such file in /],
 ] as const
 
@@ -34,7 +37,10 @@ for (const [file, error] of REMEDIES) {
 test('a job file that cannot be loaded fails the job, naming the file, and leaves the next job alone', async () => {
   const { out } = await pymar(['run', 'module-option.mjs']).ended
   const lines = out.trimEnd().split('\n')
-  assert.match(lines[0] ?? '', /^JOB_FILE Cannot load job file .*syntax-error\.mjs: SyntaxError: .*; run the file with node to see the line$/)
+  assert.match(
+    lines[0] ?? '',
+    /^JOB_FILE Cannot load job file .*syntax-error\.mjs: SyntaxError: .*; run the file with node to see the line$/,
+  )
   assert.match(lines[1] ?? '', /^JOB_FILE Cannot load job file .*exits\.mjs: the slot ended with exit code 4 while it imported it$/)
   assert.match(lines[2] ?? '', /^JOB_FILE Cannot load job file .*none\.mjs: Error: Cannot find module/)
   assert.match(lines[3] ?? '', /^JOB_FILE Cannot load job file .*throws\.mjs: RangeError: while it was imported$/)

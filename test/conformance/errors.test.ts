@@ -4,7 +4,7 @@ import { DataSource, DataSourceFactory, Producer, PymarError } from '@pymar/core
 import {
   Closures,
   Flaky,
-  HttpError,
+  type HttpError,
   NoLength,
   NotIterable,
   OddLength,
@@ -103,14 +103,27 @@ for (const subject of SUBJECTS) {
     })
 
     test('lengths, ranges and plans that are none: INVALID_ARGUMENT naming class and value', async () => {
-      for (const [length, shown] of [[2.5, '2.5'], [-1, '-1'], [Number.NaN, 'NaN'], [2 ** 53, '9007199254740992'], ['7', '"7"'], [7n, '7n']] as const) {
+      for (const [length, shown] of [
+        [2.5, '2.5'],
+        [-1, '-1'],
+        [Number.NaN, 'NaN'],
+        [2 ** 53, '9007199254740992'],
+        ['7', '"7"'],
+        [7n, '7n'],
+      ] as const) {
         const error = await fails(Sum, new DataSourceFactory(OddLength, { params: length }))
         assert.equal(error.code, 'INVALID_ARGUMENT')
         assert.match(error.message, /^Cannot read fullLength\(\) of OddLength as it must be an integer from 0 to 2\^53 - 1: /)
         assert.ok(error.message.endsWith(shown), error.message)
       }
       assert.match((await fails(Sum, NoLength)).message, /fullLength\(\) of NoLength/)
-      for (const options of [{ offset: -1 }, { limit: 0.5 }, { offset: 2 ** 53 }, { offset: 2 ** 53 - 1, limit: 1 }, { limit: Number.NaN }]) {
+      for (const options of [
+        { offset: -1 },
+        { limit: 0.5 },
+        { offset: 2 ** 53 },
+        { offset: 2 ** 53 - 1, limit: 1 },
+        { limit: Number.NaN },
+      ]) {
         const error = await fails(Join, new DataSourceFactory(Numbers, options))
         assert.equal(error.code, 'INVALID_ARGUMENT')
         assert.match(error.message, /(offset|limit) of Numbers as it must be an integer/)
@@ -155,7 +168,10 @@ test('bad options and producers reject and never throw', async () => {
     const { code, message } = await errorOf((producer as typeof Sum).map(source as number[], options))
     return `${code} ${message}`
   }
-  assert.match(await codeAndMessage(Half), /^INVALID_ARGUMENT Cannot read WORKERS_NUMBER of Half as it must be an integer .*: current value is 2.5$/)
+  assert.match(
+    await codeAndMessage(Half),
+    /^INVALID_ARGUMENT Cannot read WORKERS_NUMBER of Half as it must be an integer .*: current value is 2.5$/,
+  )
   assert.match(await codeAndMessage(Boom), /^USER_ERROR Cannot read WORKERS_NUMBER of Boom: it threw Error: boom$/)
   assert.match(await codeAndMessage(Empty), /^INVALID_ARGUMENT Cannot start a job of Empty: it has no static mapFn\(\)$/)
   assert.match(await codeAndMessage(Sum, { timeoutMS: 5 }), /^INVALID_ARGUMENT Cannot use option "timeoutMS" of map\(\): .*timeoutMs/)

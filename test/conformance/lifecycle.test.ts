@@ -9,7 +9,8 @@ import { Join, Letters, Numbers } from '../jobs/joins.ts'
 import { local, SUBJECTS } from './transports.ts'
 
 const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-const codeOf = (job: Promise<unknown>) => job.then(String, (error: unknown) => (error instanceof PymarError ? error.code : `no PymarError: ${error}`))
+const codeOf = (job: Promise<unknown>) =>
+  job.then(String, (error: unknown) => (error instanceof PymarError ? error.code : `no PymarError: ${error}`))
 
 for (const subject of SUBJECTS) {
   describe(subject.name, () => {
@@ -52,9 +53,12 @@ for (const subject of SUBJECTS) {
 
     test('partials() throws the error of a job that fails, and can be left early', async () => {
       const failing = subject.map(Throws as never, TEN)
-      await assert.rejects(async () => {
-        for await (const _ of failing.partials());
-      }, { code: 'USER_ERROR' })
+      await assert.rejects(
+        async () => {
+          for await (const _ of failing.partials());
+        },
+        { code: 'USER_ERROR' },
+      )
       const job = subject.map(Join, Numbers)
       for await (const _ of job.partials()) break
       assert.equal((await job).length, 3889)

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PymarError } from '@pymar/core'
 import { Busy, Items } from '../jobs/busy.mjs'
 import { Dies, DiesAtFirst, Sum } from '../jobs/faults.ts'
-import { slotsOf, random } from '../processes.ts'
+import { random, slotsOf } from '../processes.ts'
 
 const RUNS = 100
 const EXPECTED = Array.from({ length: 100 }, (_, i) => i).join(' ')
@@ -60,7 +60,10 @@ for (const [how, item, exit] of DEATHS) {
 }
 
 test('maxAttempts 1 allows no loss', async () => {
-  await assert.rejects(DiesAtFirst.map([1, 2, 3, 4], { slots: 1, maxAttempts: 1 }), { code: 'WORKER_LOST', message: /lost in its only attempt/ })
+  await assert.rejects(DiesAtFirst.map([1, 2, 3, 4], { slots: 1, maxAttempts: 1 }), {
+    code: 'WORKER_LOST',
+    message: /lost in its only attempt/,
+  })
 })
 
 test('a slot that dies takes no other partition with it', async () => {

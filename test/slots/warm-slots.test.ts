@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Join } from '../jobs/joins.ts'
 import { Busy, Items, Pids } from '../jobs/busy.mjs'
+import { Join } from '../jobs/joins.ts'
 import { slotsOf, until } from '../processes.ts'
 
 const EIGHT = [1, 2, 3, 4, 5, 6, 7, 8]

@@ -5,7 +5,8 @@ import { decode, encode } from '../../packages/core/dist/wire/codec.js'
 import { describeError, type ErrorRecord, restoreError } from '../../packages/core/dist/wire/error-record.js'
 
 /** Through the bytes of a process boundary. */
-const through = (thrown: unknown) => restoreError(decode(encode(describeError(thrown), 'a record')) as ErrorRecord) as Error & Record<string, unknown>
+const through = (thrown: unknown) =>
+  restoreError(decode(encode(describeError(thrown), 'a record')) as ErrorRecord) as Error & Record<string, unknown>
 
 class Custom extends RangeError {
   extra = new Map([['a', 1]])

@@ -7,7 +7,6 @@ import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { isMain } from '@pymar/core'
 import { findExport } from '../../packages/core/dist/job/load.js'
-import { loaderFor } from '../../packages/core/dist/job/loader.js'
 import { locate } from '../../packages/core/dist/job/locate.js'
 import { Busy } from '../jobs/busy.mjs'
 import { Join } from '../jobs/joins.ts'
@@ -32,7 +31,10 @@ test('locate() follows the module option, and refuses a class without a file', a
   assert.equal(await locate(Join, 'some/job.ts'), pathToFileURL('some/job.ts').href)
   assert.equal(await locate(Join, 'file:///some/job.ts'), 'file:///some/job.ts')
   const Nowhere = new Function('return class Nowhere {}')()
-  await assert.rejects(locate(Nowhere), { code: 'JOB_FILE', message: /^Cannot find the job file of Nowhere: it was not defined in a file; / })
+  await assert.rejects(locate(Nowhere), {
+    code: 'JOB_FILE',
+    message: /^Cannot find the job file of Nowhere: it was not defined in a file; /,
+  })
   await assert.rejects(locate(Join, new URL('https://example.test/job.js')), { code: 'JOB_FILE', message: /it is no file/ })
 })
 
@@ -47,7 +49,10 @@ test('findExport() takes the export whose class has the name, under whatever key
   assert.equal(findExport(file({ One, Other }), 'source', 'One'), One)
   const message = /^Cannot find source "Two" in \/job\.ts: it exports One, n; write "export class Two" there, or re-export it$/
   assert.throws(() => findExport(file({ One, n: 1 }), 'source', 'Two'), { code: 'JOB_FILE', message })
-  assert.throws(() => findExport(file({ A: One, B: Other }), 'source', 'One'), { code: 'JOB_FILE', message: /2 of its exports are called so/ })
+  assert.throws(() => findExport(file({ A: One, B: Other }), 'source', 'One'), {
+    code: 'JOB_FILE',
+    message: /2 of its exports are called so/,
+  })
 })
 
 const strips = Boolean((process.features as { typescript?: unknown }).typescript)

@@ -29,11 +29,15 @@ function inTree(order: readonly number[]) {
 }
 
 test('a ReductionTree gives the shape of a SequenceReducer, in whatever order partials arrive', async () => {
-  const property = fc.asyncProperty(fc.integer({ min: 1, max: 3 * ARITY * ARITY }), fc.noShrink(fc.infiniteStream(fc.nat())), async (length, keys) => {
-    const order = Array.from({ length }, (_, i) => [keys.next().value as number, i] as const).sort(([a], [b]) => a - b)
-    const shape = await inSequence(length)
-    assert.equal(inTree(order.map(([, i]) => i)), length === 1 ? '0' : shape)
-  })
+  const property = fc.asyncProperty(
+    fc.integer({ min: 1, max: 3 * ARITY * ARITY }),
+    fc.noShrink(fc.infiniteStream(fc.nat())),
+    async (length, keys) => {
+      const order = Array.from({ length }, (_, i) => [keys.next().value as number, i] as const).sort(([a], [b]) => a - b)
+      const shape = await inSequence(length)
+      assert.equal(inTree(order.map(([, i]) => i)), length === 1 ? '0' : shape)
+    },
+  )
   await fc.assert(property, { numRuns: 60 })
 })
 

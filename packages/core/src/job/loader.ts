@@ -21,7 +21,7 @@ const STRIPPABLE = new Set(['.ts', '.mts', '.cts'])
  * @param url A `file:` URL. One that cannot be read is left to Node, whose error says so.
  */
 export async function loaderFor(url: string): Promise<Loader> {
-  if (process.execArgv.some((arg) => arg.includes('tsx'))) return 'node'
+  if (hasTsx()) return 'node'
   const visited = new Set<string>()
   const needsTsx = async (file: string): Promise<boolean> => {
     if (visited.has(file)) return false
@@ -37,6 +37,12 @@ export async function loaderFor(url: string): Promise<Loader> {
   return (await needsTsx(url)) ? 'tsx' : 'node'
 }
 
+/** Whether this process, and so its slots, were started with tsx: `node --import tsx`, `tsx script.ts`. */
+function hasTsx(): boolean {
+  const flags = [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(' ')]
+  return flags.some((flag) => /(^|=|[\\/])tsx([\\/]|$)/.test(flag))
+}
+
 /** The relative imports of a TypeScript file, or undefined where Node could not load it. */
 async function relativeImports(file: string, strip: StripTypes): Promise<string[] | undefined> {
   const text = await readFile(new URL(file), 'utf8').catch(() => undefined)
@@ -44,11 +50,22 @@ async function relativeImports(file: string, strip: StripTypes): Promise<string[
   const { init, parse } = await import('es-module-lexer')
   await init()
   try {
-    strip(text, { mode: 'strip' })
+    quietly(() => strip(text, { mode: 'strip' }))
     const [imports] = parse(text)
     return imports.flatMap(({ specifier }) => (specifier?.startsWith('.') ? [new URL(specifier, file).href] : []))
   } catch {
     return undefined
+  }
+}
+
+/** Node warns of this function as experimental, though not of the loading that it is asked about. */
+function quietly(call: () => void): void {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    call()
+  } finally {
+    process.emitWarning = emitWarning
   }
 }
 
