@@ -20,10 +20,20 @@ export interface Subject {
 }
 
 /** A job over a transport that no public option names. */
-export function mapOver(transport: Transport, producer: AnyProducer, source: unknown, options: MapOptions = {}): Job<any> {
+export function mapOver(
+  transport: Transport,
+  producer: AnyProducer,
+  source: unknown,
+  options: MapOptions = {},
+  fallback?: Transport,
+): Job<any> {
   return startJob('job-under-test', async (control) => {
     const request = { producer: producer as unknown as ProducerCode, given: readGiven(source), count: producer.WORKERS_NUMBER, options }
-    return runJob(control, { ...request, locate: () => Promise.reject(new Error('no job file')) }, { transport })
+    return runJob(
+      control,
+      { ...request, locate: () => Promise.reject(new Error('no job file')) },
+      { transport, ...(fallback && { fallback: () => fallback }) },
+    )
   })
 }
 

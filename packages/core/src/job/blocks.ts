@@ -1,5 +1,5 @@
 /** Items of an async iterable that are read together. Fixed: it shapes the answer's last bits, as the arity does. */
-export const BLOCK_ITEMS = 4096
+const BLOCK_ITEMS = 4096
 
 export type Blocks = Iterable<unknown> | AsyncIterable<unknown>
 

@@ -9,7 +9,6 @@ export interface JobFile {
   readonly exports: Readonly<Record<string, unknown>>
 }
 
-// biome-ignore lint/complexity/noBannedTypes: any class or function is meant
 type Named = Function
 
 /**

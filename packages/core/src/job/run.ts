@@ -109,6 +109,6 @@ function opener(source: unknown): Opener | undefined {
 }
 
 /** How errors name what an attempt was about. */
-export function nameOf(job: Pick<LoadedJob, 'partitions'>, work: Work): string {
+function nameOf(job: Pick<LoadedJob, 'partitions'>, work: Work): string {
   return work.kind === 'partition' ? `the partial of partition ${work.partition.index} of ${job.partitions}` : 'a partial of reduceFn'
 }

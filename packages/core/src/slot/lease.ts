@@ -3,7 +3,7 @@ import type { SlotJob } from './messages.ts'
 import type { Assignment, JobFileAt, Slot } from './slot.ts'
 
 /** How an attempt was lost with the slot that ran it. */
-export interface SlotLoss {
+interface SlotLoss {
   readonly pid: number
   readonly exit: string
 }
