@@ -47,6 +47,14 @@ test('a job file that cannot be loaded fails the job, naming the file, and leave
   assert.equal(lines[4], '6')
 })
 
+test('a job file whose import never ends holds a slot no longer than the job', async () => {
+  const { code, out } = await pymar(['run', 'endless-import.mjs']).ended
+  assert.equal(code, 0)
+  const [first, second, took] = out.split('\n')
+  assert.deepEqual([first, second], ['TIMEOUT', '6'])
+  assert.ok(Number(took) < 1500, `took ${took} ms, the start of a new slot included`)
+})
+
 test('what slots print goes to stderr', async () => {
   const { out, err } = await pymar(['run', 'prints.mjs']).ended
   assert.deepEqual([out, err], ['from the script 1\n', 'from a slot\n'])

@@ -151,7 +151,7 @@ export class SlotPool {
       this.#leaving.delete(slot)
       if (this.#slots.size + this.#leaving.size === 0) this.#emptied?.()
       if (slot.loaded) this.#failedLoads = 0
-      else if (slot.file) this.#failedLoad(slot.file, exit)
+      else if (slot.file && !slot.leaving) this.#failedLoad(slot.file, exit)
       if (running) {
         running.lease.settle(running)
         running.lease.events?.lost(running.key, { pid: slot.pid, exit: exit.how })

@@ -79,6 +79,11 @@ export class Slot<A extends Assignment> {
     return this.#loaded
   }
 
+  /** Whether its end was asked for. */
+  get leaving(): boolean {
+    return this.#leaving
+  }
+
   get idle(): boolean {
     return this.#tasks.length === 0
   }
@@ -120,7 +125,7 @@ export class Slot<A extends Assignment> {
   /** Nobody waits for this task any more: it is stopped, if need be with the process. */
   withdraw(task: A): void {
     if (!this.#tasks.includes(task) || task.withdrawn) return
-    if (task !== this.#tasks[0] || !this.#loaded) return this.#drop(task)
+    if (task !== this.#tasks[0]) return this.#drop(task)
     task.withdrawn = true
     this.#abort(task)
   }
@@ -194,9 +199,11 @@ export class Slot<A extends Assignment> {
     this.#process.send({ type: 'drop', ticket: task.ticket })
   }
 
-  #abort(task: A) {
-    this.#process.send({ type: 'abort', ticket: task.ticket, reason: 'the job does not need this partition any more' })
-    this.#killTimer = setTimeout(() => this.kill(), ABORT_GRACE_MS).unref()
+  /** Gets the first task out of the way: one that runs, or one that waits for a job file whose import does not end. */
+  #abort({ ticket }: A) {
+    if (this.#loaded) this.#process.send({ type: 'abort', ticket, reason: 'the job does not need this partition any more' })
+    else this.#process.send({ type: 'drop', ticket })
+    this.#killTimer ??= setTimeout(() => this.kill(), ABORT_GRACE_MS).unref()
     this.#returnWaiting(1)
   }
 
@@ -208,7 +215,6 @@ export class Slot<A extends Assignment> {
 
   #gone(exit: Exit) {
     clearTimeout(this.#killTimer)
-    this.#leaving = true
     const [first, ...others] = this.#tasks.splice(0)
     const running = this.#loaded ? first : undefined
     const waiting = (running || !first ? others : [first, ...others]).filter((task) => !task.withdrawn)
