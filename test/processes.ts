@@ -57,9 +57,13 @@ export function pymar(
   return start([PYMAR, ...args], env)
 }
 
-/** Starts `node` with these arguments, in the folder of the test scripts. */
-export function start(args: readonly string[], env: Record<string, string | undefined> = {}): ReturnType<typeof pymar> {
-  const child = spawn(process.execPath, args, { cwd: SCRIPTS, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+/** Starts `node`, or another command, with these arguments, in the folder of the test scripts. */
+export function start(
+  args: readonly string[],
+  env: Record<string, string | undefined> = {},
+  command = process.execPath,
+): ReturnType<typeof pymar> {
+  const child = spawn(command, args, { cwd: SCRIPTS, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
   child.stdout.on('data', (chunk) => {
     out += chunk

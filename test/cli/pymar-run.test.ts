@@ -55,6 +55,19 @@ test('a job file whose import never ends holds a slot no longer than the job', a
   assert.ok(Number(took) < 1500, `took ${took} ms, the start of a new slot included`)
 })
 
+test('a plan that never closes delays the answer, and does not keep it back', async () => {
+  const { code, out, err } = await pymar(['run', 'never-closes.mjs']).ended
+  assert.deepEqual([code, out], [0, '3\n'])
+  assert.match(err, /PymarWarning: Cannot close the plan of a job: it takes longer than 2000 ms; the job ends without it/)
+})
+
+test('a script ends when its last job does, whatever limits its partitions had', async () => {
+  const started = performance.now()
+  const { code, out } = await pymar(['run', 'retries.mjs']).ended
+  assert.deepEqual([code, out], [0, '6\n'])
+  assert.ok(performance.now() - started < 5000, 'it went on until the last limit ran out')
+})
+
 test('what slots print goes to stderr', async () => {
   const { out, err } = await pymar(['run', 'prints.mjs']).ended
   assert.deepEqual([out, err], ['from the script 1\n', 'from a slot\n'])

@@ -23,6 +23,8 @@ class DisorderlyTransport implements Transport {
   }
 
   async close(): Promise<void> {}
+
+  release(): void {}
 }
 
 class DisorderlyChannel implements Channel {
@@ -66,6 +68,8 @@ class DisorderlyChannel implements Channel {
       this.#later.splice(Math.floor(this.#next() * this.#later.length), 0, answer)
     // Some are lost before their answer comes, which then comes all the same.
     if (this.#next() < 0.2) this.#later.unshift(() => this.#events?.lost(task, { host: 'h', pid: 1, exit: 'signal SIGKILL' }))
+    if (this.#next() < 0.1) this.#later.unshift(() => this.#events?.returned(task))
+    if (this.#next() < 0.1) this.#later.push(() => this.#events?.room())
     if (this.#next() < 0.5) this.#later.unshift(() => this.#events?.started(task))
     setImmediate(() => this.#speak())
   }
@@ -90,6 +94,8 @@ class DisorderlyChannel implements Channel {
           }),
         failed: (_, code, error, where) => resolve(() => this.#events?.failed(task, code, error, where)),
         lost: () => {},
+        returned: () => {},
+        room: () => {},
         broken: () => {},
       })
       channel.send(task)
@@ -127,6 +133,8 @@ class SilentTransport implements Transport {
   }
 
   async close(): Promise<void> {}
+
+  release(): void {}
 }
 
 test("onTimeout 'local' computes on this machine what another transport left undone", async () => {

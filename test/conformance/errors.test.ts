@@ -14,6 +14,7 @@ import {
   ThrowingSource,
   Throws,
   ThrowsInReduce,
+  ThrowsOddly,
   ThrowsString,
 } from '../jobs/faults.ts'
 import { Join, Letters, Numbers } from '../jobs/joins.ts'
@@ -56,6 +57,12 @@ for (const subject of SUBJECTS) {
       assert.equal(error.cause, 'just a string')
     })
 
+    test('something odd that is thrown is shown as the console would', async () => {
+      const error = await fails(ThrowsOddly, TEN)
+      assert.equal(error.code, 'USER_ERROR')
+      assert.match(error.message, /: \{ toString: 5 \}$/)
+    })
+
     test('an error of reduceFn on partials says so', async () => {
       const error = await fails(ThrowsInReduce, TEN)
       assert.equal(error.code, 'USER_ERROR')
@@ -64,7 +71,7 @@ for (const subject of SUBJECTS) {
 
     test('a mapFn that returns no iterable, a source that throws: USER_ERROR', async () => {
       assert.match((await fails(NotIterable, TEN)).message, /mapFn of NotIterable returned no iterable$/)
-      assert.match((await fails(Sum, ThrowingSource)).message, /partition 1 of 4 .*: SyntaxError: bad item$/)
+      assert.match((await fails(Sum, ThrowingSource)).message, /partition \d of 4 .*: SyntaxError: bad item$/)
       const length = await fails(Sum, ThrowingLength)
       assert.equal(length.code, 'USER_ERROR')
       assert.ok(length.cause instanceof URIError)
@@ -126,7 +133,7 @@ for (const subject of SUBJECTS) {
       ]) {
         const error = await fails(Join, new DataSourceFactory(Numbers, options))
         assert.equal(error.code, 'INVALID_ARGUMENT')
-        assert.match(error.message, /(offset|limit) of Numbers as it must be an integer/)
+        assert.match(error.message, /(offset|limit) of (DataSourceFactory of )?Numbers as it must be an integer/)
       }
     })
 
@@ -177,6 +184,11 @@ test('bad options and producers reject and never throw', async () => {
   assert.match(await codeAndMessage(Sum, { timeoutMS: 5 }), /^INVALID_ARGUMENT Cannot use option "timeoutMS" of map\(\): .*timeoutMs/)
   assert.match(await codeAndMessage(Sum, { timeoutMs: '5' }), /^INVALID_ARGUMENT Cannot read option timeoutMs of map\(\)/)
   assert.match(await codeAndMessage(Sum, { slots: 0 }), /^INVALID_ARGUMENT Cannot read option slots/)
+  assert.match(await codeAndMessage(Sum, null as never), /^INVALID_ARGUMENT Cannot read the options of map\(\)/)
+  const instance = await errorOf(new Sum({ slots: 'two' as never }).map([1]))
+  assert.match(instance.message, /^Cannot read option slots of new Sum\(\) as it must be an integer .*: current value is "two"$/)
+  const misspelt = await errorOf(Sum.map(new DataSourceFactory(NoLength, { ofset: 1 } as never)))
+  assert.match(misspelt.message, /^Cannot use option "ofset" of DataSourceFactory of NoLength: /)
   const items = {
     *[Symbol.iterator]() {
       yield 1

@@ -99,6 +99,21 @@ export class Patient extends Sum {
   }
 }
 
+/** Its first attempts do not end; later ones do. */
+export class PatientAtFirst extends Sum {
+  static override async *mapFn(xs: Iterable<number>, context: PartitionContext) {
+    if (context.attempt === 1) yield* Patient.mapFn(xs, context)
+    yield* xs
+  }
+}
+
+/** Throws something that has no message and cannot be made one. */
+export class ThrowsOddly extends Sum {
+  static override mapFn(): Iterable<number> {
+    throw { toString: 5 }
+  }
+}
+
 export class Closures extends Sum {
   static override mapFn(xs: Iterable<number>) {
     return Array.from(xs, (x) => (() => x) as never)

@@ -57,6 +57,24 @@ test('close() cancels what runs, is idempotent, and a closed producer refuses jo
   assert.deepEqual(slots(), [])
 })
 
+test('close() right after map() leaves no slot behind', async () => {
+  for (let i = 0; i < 5; i++) {
+    const producer = new Pids({ slots: 2 })
+    const rejected = assert.rejects(producer.map(EIGHT), { code: 'CANCELLED' })
+    await producer.close()
+    await rejected
+  }
+  await until('no slot is left', () => slots().length === 0, 1000)
+})
+
+test('a producer works again after a broker that it cannot use', async () => {
+  await using producer = new Pids({ slots: 1 })
+  process.env['PYMAR_QUEUE'] = 'localhost'
+  await assert.rejects(producer.map([1]), { code: 'BROKER' })
+  delete process.env['PYMAR_QUEUE']
+  assert.equal((await producer.map([1])).length, 1)
+})
+
 test('await using closes a producer', async () => {
   {
     await using producer = new Pids({ slots: 1 })

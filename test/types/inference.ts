@@ -50,6 +50,43 @@ class OfBlocks extends Producer<number> {
   }
 }
 
+/** Uses a field of its source, as in Pymar. */
+class OffsetSum extends Producer<number> {
+  static *mapFn(source: Numbers) {
+    for (const x of source) yield x - source.offset
+  }
+  static reduceFn(values: Iterable<number>) {
+    return [...values].length
+  }
+}
+class OfArrays extends Producer<number> {
+  static mapFn(xs: number[]) {
+    return xs.slice(1)
+  }
+  static reduceFn(values: Iterable<number>) {
+    return [...values].length
+  }
+}
+class Careless extends Producer<number> {
+  static mapFn() {
+    return [1]
+  }
+  static reduceFn() {
+    return 1
+  }
+}
+
+OffsetSum.map(Numbers)
+OfArrays.map(AsyncNumbers)
+OfArrays.map(new Set([1]))
+OfArrays.map([1])
+Careless.map(Words)
+Careless.map([1, 'a'])
+// @ts-expect-error a source whose items come one by one is no array
+OfArrays.map(Numbers)
+// @ts-expect-error another source than mapFn asks for
+OffsetSum.map(Words)
+
 const sum = Sum.map(Numbers)
 expectType<Same<typeof sum, Job<number>>>()
 const longest = Longest.map(Words)

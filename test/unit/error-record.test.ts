@@ -35,6 +35,7 @@ test('restoreError() follows causes to the end, also where the chain bites its t
   const restored = through(outer)
   assert.equal((restored.cause as Error).message, 'inner')
   assert.ok((restored.cause as Error) instanceof TypeError)
+  assert.equal((restored.cause as Error).cause, 'Error: outer')
 })
 
 test('restoreError() gives a PymarError with its code, an AggregateError with its errors, and other values as they are', () => {
@@ -61,4 +62,21 @@ test('an error that two copies of the package made is a PymarError to both', () 
   const foreign = Object.defineProperty(new Error('elsewhere'), Symbol.for('@pymar/core/error'), { value: true })
   assert.ok(foreign instanceof PymarError)
   assert.ok(!(new Error('other') instanceof PymarError))
+})
+
+test('describeError() describes what cannot be read, and what refers to itself many times', () => {
+  const hostile = new Error('m')
+  Object.defineProperty(hostile, 'secret', {
+    enumerable: true,
+    get() {
+      throw new RangeError('not for you')
+    },
+  })
+  assert.equal(through(hostile)['secret'], 'its getter threw RangeError: not for you')
+  const custom = Object.assign(new Error('m'), { errors: [{ path: 'a' }] })
+  assert.deepEqual(through(custom)['errors'], [{ path: 'a' }])
+  const aggregate = new AggregateError([], 'all')
+  aggregate.errors = Array.from({ length: 6 }, (_, i) => new Error(`e${i}`, { cause: aggregate }))
+  assert.equal((through(aggregate) as unknown as AggregateError).errors.length, 6)
+  assert.deepEqual(through({ toString: 5 }) as unknown, { toString: 5 })
 })

@@ -61,6 +61,10 @@ test('planJob() hands a plan the range, params, length and signal, and refuses a
   plan = { partitions: [{ index: 0, offset: 3, limit: 0, hint: 'h' }] }
   assert.deepEqual((await planJob(given, 5, signal)).partitions.at(0), { index: 0, offset: 3, limit: 0, hint: 'h' })
   assert.deepEqual(context, { count: 5, params: { a: 1 }, offset: 3, length: 77, signal })
+  let closed = 0
+  const close = () => {
+    closed++
+  }
   const bad = [
     [undefined, /^Cannot use partitions\(\) of Planned: it returned no \{ partitions: \[\.\.\.\] \}$/],
     [{ partitions: [{ index: 1, offset: 0, limit: 1 }] }, /partition 0 is \{"index":1.*and its index must be 0$/],
@@ -69,7 +73,8 @@ test('planJob() hands a plan the range, params, length and signal, and refuses a
     [{ partitions: [null] }, /partition 0 is null/],
   ] as const
   for (const [value, message] of bad) {
-    plan = value
+    plan = value && { ...value, close }
     await assert.rejects(planJob(given, 5, signal), { code: 'INVALID_ARGUMENT', message })
   }
+  assert.equal(closed, bad.length - 1)
 })

@@ -43,8 +43,9 @@ export function check(what: string, value: unknown, { holds, rule }: Check): voi
  * @param owner Whose options they are, such as `map()`.
  * @throws {PymarError} `INVALID_ARGUMENT` if an option has no such name or breaks its rule.
  */
-export function checkOptions(owner: string, options: object, table: Readonly<Record<string, Check>>): void {
-  for (const [name, value] of Object.entries(options)) {
+export function checkOptions(owner: string, options: unknown, table: Readonly<Record<string, Check>>): void {
+  check(`the options of ${owner}`, options, { holds: (value) => typeof value === 'object' && value !== null, rule: 'an object' })
+  for (const [name, value] of Object.entries(options as object)) {
     const rule = Object.hasOwn(table, name) ? table[name] : undefined
     if (!rule) {
       const known = Object.keys(table).join(', ')

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /**
  * What went wrong, in one word: what a program may branch on. The table of causes and remedies is in ARCHITECTURE.
  */
@@ -63,9 +65,13 @@ export class PymarError extends Error {
 // On the prototype, so that it is no own field which would be printed with each error.
 Object.defineProperty(PymarError.prototype, 'name', { value: 'PymarError', writable: true, configurable: true })
 
-/** The message of anything that was thrown, on one line where it has one. */
+/** The message of anything that was thrown, on one line where it has one. It never throws itself. */
 export function messageOf(thrown: unknown): string {
-  if (thrown instanceof PymarError) return thrown.message
-  if (thrown instanceof Error) return thrown.message ? `${thrown.name}: ${thrown.message}` : thrown.name
-  return String(thrown)
+  try {
+    if (thrown instanceof PymarError) return String(thrown.message)
+    if (thrown instanceof Error) return thrown.message ? `${thrown.name}: ${thrown.message}` : String(thrown.name)
+    return typeof thrown === 'string' ? thrown : inspect(thrown)
+  } catch {
+    return 'something that cannot be shown'
+  }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { check, checkOptions, POSITIVE } from './checks.ts'
-import type { BlockSource, DataSourceFactory, Plan, PlanContext, SourceClass } from './data-source.ts'
+import type { BlockSource, DataSource, DataSourceFactory, Plan, PlanContext, SourceClass } from './data-source.ts'
 import { messageOf, PymarError } from './errors.ts'
 import { readGiven } from './job/given.ts'
 import type { ProducerCode } from './job/run.ts'
@@ -18,24 +18,32 @@ export interface ProducerClass {
   reduceFn(values: any): any
 }
 
-/** What `mapFn` takes. */
-type Input<P extends ProducerClass> = Parameters<P['mapFn']>[0]
+/** What `mapFn` takes; anything, where it takes no parameter. */
+type Input<P extends ProducerClass> = undefined extends Parameters<P['mapFn']>[0] ? any : Parameters<P['mapFn']>[0]
 type ItemOf<Items> = Items extends Iterable<infer Item> ? Item : any
 
 /**
- * What the static `map()` of a producer takes: sources of the items that its `mapFn` takes. A `mapFn` that takes more
- * than an iterable, such as a `Float64Array`, takes the blocks of a {@link BlockSource}, or slices of such data.
+ * What the static `map()` of a producer takes: sources of the items that its `mapFn` takes, and data in memory.
+ *
+ * A `mapFn` that takes any iterable takes every source. One that takes more takes what has that: its own kind of source; for
+ * a typed array the blocks of such a {@link BlockSource}; for an array also sources that are read asynchronously, whose
+ * items are gathered into arrays.
  */
 export type SourceFor<P extends ProducerClass> =
-  Iterable<ItemOf<Input<P>>> extends Input<P>
-    ? SourceClass<ItemOf<Input<P>>> | DataSourceFactory<ItemOf<Input<P>>> | Iterable<ItemOf<Input<P>>>
-    : BlockSourceClass<Input<P>> | DataSourceFactory<ItemOf<Input<P>>> | Input<P>
+  | InMemoryFor<Input<P>>
+  | DataSourceFactory<ItemOf<Input<P>>>
+  | (Iterable<ItemOf<Input<P>>> extends Input<P>
+      ? SourceClass<ItemOf<Input<P>>>
+      : ClassOf<Input<P>> | ClassOf<BlockSource<Input<P> & Iterable<unknown>, any>> | AsyncSourceFor<Input<P>>)
 
-type BlockSourceClass<Block> = (abstract new (
+type InMemoryFor<Items> = Items extends ArrayBufferView ? Items : Iterable<ItemOf<Items>>
+type AsyncSourceFor<Items> = ItemOf<Items>[] extends Items ? ClassOf<DataSource<ItemOf<Items>, any> & AsyncIterable<ItemOf<Items>>> : never
+
+type ClassOf<Instance> = (abstract new (
   offset?: number,
   limit?: number,
   params?: any,
-) => BlockSource<Block & Iterable<unknown>, any>) & {
+) => Instance) & {
   fullLength(params?: any): number | Promise<number>
   partitions?(count: number, context: PlanContext): Promise<Plan> | Plan
 }
@@ -117,10 +125,21 @@ export abstract class Producer<Result = unknown> {
       if (signal.aborted)
         throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
       checkOptions('map()', options, MAP_OPTIONS)
+      checkOptions(`new ${code.name}()`, this.#options, PRODUCER_OPTIONS)
       const request = readRequest(code, source, options, this.#options.module)
-      this.#transport ??= openTransport(code, this.#options)
-      return run(control, request, await this.#transport, signal)
+      return run(control, request, await this.#open(code), signal)
     })
+  }
+
+  #open(code: ProducerCode): Promise<LocalTransport> {
+    if (this.#transport) return this.#transport
+    const opening = openTransport(code, this.#options)
+    this.#transport = opening
+    // One that cannot be opened may be there for the next job.
+    opening.catch(() => {
+      this.#transport = undefined
+    })
+    return opening
   }
 
   /**
@@ -148,7 +167,8 @@ export abstract class Producer<Result = unknown> {
   /** Cancels what still runs and ends the slots, unless other producers use them. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new Error('its producer was closed'))
-    await (await this.#transport)?.close()
+    const transport = await this.#transport?.catch(() => undefined)
+    await transport?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

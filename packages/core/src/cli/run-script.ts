@@ -39,8 +39,9 @@ export async function runScript(file: string, args: readonly string[]): Promise<
     },
   })
   process.on('SIGINT', () => {
-    // The second one, or one that finds nothing to cancel, ends the script at once.
-    if (interrupt.signal.aborted || running === 0) process.exit(EXIT_INTERRUPTED)
+    // The second one, or one that finds nothing to cancel, ends the script at once, unless the script has a say in it.
+    const mine = process.listenerCount('SIGINT') === 1
+    if (mine && (interrupt.signal.aborted || running === 0)) process.exit(EXIT_INTERRUPTED)
     interrupt.abort(new Error('interrupted by Ctrl-C'))
   })
   process.on('exit', () => {

@@ -1,6 +1,9 @@
 /** Items of an async iterable that are read together. Fixed: it shapes the answer's last bits, as the arity does. */
 const BLOCK_ITEMS = 4096
 
+/** A source is given this long to close, in milliseconds, before the error that ended it is told without it. */
+const CLOSE_LIMIT_MS = 500
+
 export type Blocks = Iterable<unknown> | AsyncIterable<unknown>
 
 /** Gathers the items of an async iterable into arrays of {@link BLOCK_ITEMS}, the last one smaller. */
@@ -55,7 +58,8 @@ async function eachAhead(iterator: AsyncIterator<unknown>, signal: AbortSignal, 
   } catch (error) {
     // Aborted before it is closed: closing waits for the block that is on its way.
     ended.abort()
-    await iterator.return?.().catch(() => {})
+    const closed = Promise.resolve(iterator.return?.()).catch(() => {})
+    await Promise.race([closed, new Promise((late) => setTimeout(late, CLOSE_LIMIT_MS).unref())])
     throw error
   }
 }

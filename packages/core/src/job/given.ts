@@ -1,5 +1,5 @@
-import { COUNT, check, show } from '../checks.ts'
-import { DataSourceFactory, isFactory, isSourceClass, type SourceClass } from '../data-source.ts'
+import { type Check, COUNT, check, checkOptions, show } from '../checks.ts'
+import { DataSourceFactory, type DataSourceFactoryOptions, isFactory, isSourceClass, type SourceClass } from '../data-source.ts'
 import { PymarError } from '../errors.ts'
 
 /** What `map()` was given, in one of two forms. */
@@ -13,6 +13,12 @@ export type Given =
     }
   | { readonly kind: 'data'; readonly items: ArrayLike<unknown> }
 
+const FACTORY_OPTIONS: Readonly<Record<keyof DataSourceFactoryOptions, Check>> = {
+  offset: COUNT,
+  limit: COUNT,
+  params: { holds: () => true, rule: 'any value' },
+}
+
 /**
  * Reads the first argument of `map()`: a source class, a factory, or any iterable.
  *
@@ -22,6 +28,7 @@ export function readGiven(argument: unknown): Given {
   if (typeof argument === 'string') throw refuse(argument)
   const factory = isFactory(argument) ? argument : new DataSourceFactory(argument as Iterable<unknown>)
   const { data, options } = factory
+  checkOptions(`DataSourceFactory of ${typeof data === 'function' ? data.name : 'in-memory data'}`, options, FACTORY_OPTIONS)
   if (typeof data !== 'function') {
     if (typeof data?.length !== 'number') throw refuse(argument === factory ? data : argument)
     for (const key of ['offset', 'limit', 'params'] as const) {
@@ -32,11 +39,7 @@ export function readGiven(argument: unknown): Given {
   }
   if (!isSourceClass(data)) throw refuse(data)
   const { offset, limit, params } = options
-  if (offset !== undefined) check(`offset of ${data.name}`, offset, COUNT)
-  if (limit !== undefined) {
-    check(`limit of ${data.name}`, limit, COUNT)
-    check(`offset + limit of ${data.name}`, (offset ?? 0) + limit, COUNT)
-  }
+  if (limit !== undefined) check(`offset + limit of ${data.name}`, (offset ?? 0) + limit, COUNT)
   return { kind: 'class', source: data, offset, limit, params }
 }
 

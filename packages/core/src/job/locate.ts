@@ -70,9 +70,7 @@ async function whereDefined(target: object): Promise<string | undefined> {
 
 /** The coverage that V8 keeps anyway names scripts ten times faster than the debugger, but perhaps not all. */
 function urlOfRunScript(session: Session, script: string): string | undefined {
-  ask(session, 'Profiler.enable')
   const { result } = ask<{ result: { scriptId: string; url: string }[] }>(session, 'Profiler.getBestEffortCoverage')
-  ask(session, 'Profiler.disable')
   return result.find(({ scriptId }) => scriptId === script)?.url
 }
 

@@ -59,7 +59,13 @@ export async function planJob(given: Given, count: number, signal: AbortSignal):
       length: () => lengthOf(source, params),
       signal,
     }
-    return checkPlan(source, await fromUser(source, 'partitions', () => source.partitions?.(count, context)))
+    const plan = await fromUser(source, 'partitions', () => source.partitions?.(count, context))
+    try {
+      return checkPlan(source, plan)
+    } catch (error) {
+      await plan?.close?.()
+      throw error
+    }
   }
   const start = offset ?? 0
   // A source with no length of its own can still be read where the range is given.

@@ -22,18 +22,21 @@ export class Deadlines<Key> {
   close(): void {
     this.#ends.clear()
     clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   #check() {
     this.#timer = undefined
     const now = performance.now()
+    const expired: Key[] = []
     for (const [key, end] of this.#ends) {
       if (end > now) {
         this.#timer = setTimeout(() => this.#check(), end - now)
-        return
+        break
       }
-      this.#ends.delete(key)
-      this.#expired(key)
+      expired.push(key)
     }
+    // Not before: what is told may begin something new.
+    for (const key of expired) if (this.#ends.delete(key)) this.#expired(key)
   }
 }

@@ -4,7 +4,7 @@ import type { Given } from '../job/given.ts'
 import type { PartitionList } from '../job/plan.ts'
 import type { Work } from '../job/run.ts'
 import type { MapOptions } from '../options.ts'
-import type { Channel, ChannelEvents, Loss, Task, Where } from '../transport/port.ts'
+import type { Channel, ChannelEvents, Loss, Task, TaskAttempt, Where } from '../transport/port.ts'
 import { encode } from '../wire/codec.ts'
 import { Deadlines } from './deadlines.ts'
 import { failedError, type JobNames, lostError, partitionTimeoutError } from './job-errors.ts'
@@ -20,6 +20,8 @@ export interface DispatchEvents {
 }
 
 const DEFAULT_ATTEMPTS = 3
+/** What the next attempt may do better. */
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['USER_ERROR'])
 
 /** Moves tasks from the ledger to a channel and answers back, and partials up the reduction tree, until one is left. */
 export class Dispatcher implements ChannelEvents {
@@ -75,17 +77,16 @@ export class Dispatcher implements ChannelEvents {
     this.#channel = undefined
   }
 
-  started(task: Task): void {
-    if (this.#ledger.started(task) && task.id < this.#ledger.partitions) this.#deadlines?.begin(task)
+  started(task: TaskAttempt): void {
+    const live = this.#live.get(task.id)
+    if (this.#ledger.started(task) && live && task.id < this.#ledger.partitions) this.#deadlines?.begin(live)
   }
 
-  partial(task: Task, bytes: Uint8Array): void {
+  partial(task: TaskAttempt, bytes: Uint8Array): void {
     if (!this.#ledger.count(task.id)) return
-    const live = this.#live.get(task.id)
-    this.#live.delete(task.id)
-    if (live) this.#deadlines?.end(live)
+    const live = this.#forget(task.id)
     // The answer of an earlier attempt makes the later one pointless.
-    if (live && live !== task) this.#channel?.stop(live)
+    if (live && live.attempt !== task.attempt) this.#channel?.stop(live)
     const reduction = this.#reductions.get(task.id)
     this.#reductions.delete(task.id)
     if (!reduction) this.#events.counted(this.#partition(task.id), bytes)
@@ -93,19 +94,24 @@ export class Dispatcher implements ChannelEvents {
     this.#fill()
   }
 
-  failed(task: Task, code: ErrorCode, error: unknown, where: Where): void {
-    const verdict = this.#ledger.fail(task)
-    if (verdict === 'ignored') return
-    const partition = task.id < this.#ledger.partitions ? this.#partition(task.id) : undefined
-    // Only user code may do better the next time.
-    const again = verdict === 'again' && code === 'USER_ERROR'
-    this.#goOn(task, again ? 'again' : 'final', () => failedError(this.#names, partition, code, error, where))
+  failed(task: TaskAttempt, code: ErrorCode, error: unknown, where: Where): void {
+    const verdict = this.#ledger.fail(task, RETRYABLE.has(code))
+    this.#goOn(task, verdict, () => failedError(this.#names, this.#partitionOf(task), code, error, where))
   }
 
-  lost(task: Task, loss: Loss): void {
+  lost(task: TaskAttempt, loss: Loss): void {
     const verdict = this.#ledger.lose(task, loss)
-    const partition = task.id < this.#ledger.partitions ? this.#partition(task.id) : undefined
-    this.#goOn(task, verdict, () => lostError(this.#names, partition, this.#ledger.losses(task.id)))
+    this.#goOn(task, verdict, () => lostError(this.#names, this.#partitionOf(task), this.#ledger.losses(task.id)))
+  }
+
+  returned(task: TaskAttempt): void {
+    if (this.#ledger.giveBack(task) === 'ignored') return
+    this.#forget(task.id)
+    this.#fill()
+  }
+
+  room(): void {
+    this.#fill()
   }
 
   broken(error: unknown): void {
@@ -119,12 +125,18 @@ export class Dispatcher implements ChannelEvents {
   }
 
   /** After an attempt that did not count. */
-  #goOn(task: Task, verdict: Verdict, error: () => unknown) {
+  #goOn(task: TaskAttempt, verdict: Verdict, error: () => unknown) {
     if (verdict === 'ignored') return
-    this.#deadlines?.end(task)
-    this.#live.delete(task.id)
+    this.#forget(task.id)
     if (verdict === 'final') this.#events.failed(error())
     else this.#fill()
+  }
+
+  #forget(id: number): Task | undefined {
+    const live = this.#live.get(id)
+    this.#live.delete(id)
+    if (live) this.#deadlines?.end(live)
+    return live
   }
 
   #advance(ready: ReturnType<ReductionTree['add']>) {
@@ -166,6 +178,11 @@ export class Dispatcher implements ChannelEvents {
       ...(hint !== undefined && { hint: encode(hint, `the hint of ${name}`) }),
       ...(this.#given.kind === 'data' && { slice: encode(sliceOf(this.#given.items, offset, limit), `the items of ${name}`) }),
     }
+  }
+
+  /** Undefined for a reduction. */
+  #partitionOf({ id }: TaskAttempt): Partition | undefined {
+    return this.#partitions.at(id)
   }
 
   #partition(id: number): Partition {

@@ -4,7 +4,7 @@ import type { Given } from '../job/given.ts'
 import { type JobPlan, planJob } from '../job/plan.ts'
 import type { ProducerCode, SourceCode } from '../job/run.ts'
 import type { MapOptions, Progress } from '../options.ts'
-import type { JobSpec, Transport } from '../transport/port.ts'
+import type { Channel, JobSpec, Transport } from '../transport/port.ts'
 import { decode, encode } from '../wire/codec.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobControl } from './job.ts'
@@ -56,48 +56,85 @@ class JobRun {
   /** Keeps the process alive while the job runs: slots and sockets do not. */
   readonly #alive = setInterval(() => {}, LONGEST_TIMER_MS)
   readonly #timer: NodeJS.Timeout | undefined
-  #finish: (bytes: Uint8Array) => void = () => {}
-  #fail: (error: unknown) => void = () => {}
+  #settle: { resolve(bytes: Uint8Array): void; reject(error: unknown): void } | undefined
   #plan: JobPlan | undefined
   #dispatcher: Dispatcher | undefined
+  /** The latest channel that was asked for. */
+  #opening: Promise<Channel> | undefined
+  #loading: Promise<Dispatcher> | undefined
+  /** Whether `timeoutMs` is over, and the job goes on elsewhere. */
+  #late = false
+  #fallback: Transport | undefined
 
   constructor(control: JobControl, request: JobRequest, transports: Transports) {
     this.#control = control
     this.#request = request
     this.#transports = transports
     this.ended = new Promise((resolve, reject) => {
-      this.#finish = resolve
-      this.#fail = reject
+      this.#settle = { resolve, reject }
     })
     const host = currentHost()
     this.#observer = host?.jobStarted(request.producer.name)
     const { timeoutMs, signal } = request.options
     if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#timedOut(timeoutMs), timeoutMs)
     for (const source of [host?.signal, transports.closing, control.signal, signal]) this.#cancelBy(source)
-    this.#start().catch(this.#fail)
+    if (!this.#over.signal.aborted) this.#start().catch((error) => this.#fail(error))
   }
 
   /** Lets go of everything: tasks, timers, and what the plan rests on. */
   async close(): Promise<void> {
-    this.#over.abort()
     clearTimeout(this.#timer)
-    clearInterval(this.#alive)
     this.#dispatcher?.close()
+    this.#fallback?.release()
     this.#observer?.ended()
     await closePlan(this.#plan)
+    clearInterval(this.#alive)
+  }
+
+  #finish(bytes: Uint8Array) {
+    this.#over.abort()
+    this.#settle?.resolve(bytes)
+  }
+
+  #fail(error: unknown) {
+    this.#over.abort()
+    this.#settle?.reject(error)
   }
 
   async #start() {
-    const { given, count, options, producer } = this.#request
+    const { given, count } = this.#request
     const plan = await planJob(given, count, this.#over.signal)
     if (this.#over.signal.aborted) return closePlan(plan)
     this.#plan = plan
-    // Slots come up while the rest of the code is loaded.
-    const opening = this.#transports.transport.open(this.#spec(plan), Math.max(1, plan.partitions.length))
-    opening.catch(() => {})
+    const { transport, fallback } = this.#transports
+    await (this.#late && fallback ? this.#fallBack(plan, fallback) : this.#open(plan, transport))
+  }
+
+  #fallBack(plan: JobPlan, fallback: () => Transport): Promise<void> {
+    this.#fallback = fallback()
+    return this.#open(plan, this.#fallback)
+  }
+
+  /** Goes on over this transport. One that was asked for earlier and opens late, or not at all, does not matter any more. */
+  async #open(plan: JobPlan, transport: Transport) {
+    const opening = transport.open(this.#spec(plan), Math.max(1, plan.partitions.length))
+    this.#opening = opening
+    try {
+      // Slots come up while the rest of the code is loaded.
+      this.#loading ??= this.#loadDispatcher(plan)
+      const [channel, dispatcher] = await Promise.all([opening, this.#loading])
+      if (this.#over.signal.aborted || this.#opening !== opening) return channel.close()
+      dispatcher.use(channel)
+      this.#report()
+    } catch (error) {
+      if (this.#opening === opening) this.#fail(error)
+    }
+  }
+
+  async #loadDispatcher({ partitions }: JobPlan): Promise<Dispatcher> {
     const { Dispatcher } = await import('./dispatcher.ts')
-    if (this.#over.signal.aborted) return opening.then((channel) => channel.close())
-    this.#dispatcher = new Dispatcher(producer.name, plan.partitions, given, options, {
+    const { given, options, producer } = this.#request
+    this.#dispatcher = new Dispatcher(producer.name, partitions, given, options, {
       counted: (partition, bytes) => {
         for (const feed of this.#control.feeds) feed.add(partition, bytes)
         this.#report()
@@ -105,14 +142,7 @@ class JobRun {
       result: (bytes) => this.#finish(bytes),
       failed: (error) => this.#fail(error),
     })
-    await this.#use(this.#dispatcher, opening)
-  }
-
-  async #use(dispatcher: Dispatcher, opening: ReturnType<Transport['open']>) {
-    const channel = await opening
-    if (this.#over.signal.aborted) return channel.close()
-    dispatcher.use(channel)
-    this.#report()
+    return this.#dispatcher
   }
 
   #spec(plan: JobPlan): JobSpec {
@@ -147,16 +177,23 @@ class JobRun {
     const { fallback } = this.#transports
     const { done, partitions } = this.#dispatcher?.state ?? { done: 0, partitions: count }
     if (options.onTimeout !== 'local') return this.#fail(timeoutError({ producer: producer.name, partitions }, done, limitMs))
-    if (!fallback || !this.#dispatcher || !this.#plan) return
-    this.#use(this.#dispatcher, fallback().open(this.#spec(this.#plan), partitions)).catch(this.#fail)
+    this.#late = true
+    if (this.#plan && fallback) void this.#fallBack(this.#plan, fallback)
   }
 }
 
 /** What a plan rests on is closed before the job ends; that it cannot be closed spoils no answer, but is said. */
 async function closePlan(plan: JobPlan | undefined): Promise<void> {
   if (!plan?.close) return
-  const closed = (async () => plan.close?.())().catch((error) => {
-    process.emitWarning(`Cannot close the plan of a job: ${messageOf(error)}`, 'PymarWarning')
+  const warn = (found: string) => process.emitWarning(`Cannot close the plan of a job: ${found}`, 'PymarWarning')
+  const closed = (async () => plan.close?.())().catch((error) => warn(messageOf(error)))
+  let late: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((done) => {
+    late = setTimeout(() => {
+      warn(`it takes longer than ${CLOSE_LIMIT_MS} ms; the job ends without it`)
+      done()
+    }, CLOSE_LIMIT_MS)
   })
-  await Promise.race([closed, new Promise((late) => setTimeout(late, CLOSE_LIMIT_MS).unref())])
+  await Promise.race([closed, limit])
+  clearTimeout(late)
 }

@@ -106,12 +106,22 @@ export class Ledger<Loss> {
     return this.#retry(attempt.id, open, open.losses.length < this.#limits.maxAttempts)
   }
 
-  /** An attempt failed: user code threw, or ran out of its time. */
-  fail(attempt: Attempt): Verdict {
+  /**
+   * An attempt failed: user code threw, or ran out of its time.
+   *
+   * @param retryable False where another attempt would fail as well.
+   */
+  fail(attempt: Attempt, retryable = true): Verdict {
     const open = this.#latest(attempt)
     if (!open) return 'ignored'
     open.failures++
-    return this.#retry(attempt.id, open, open.failures <= this.#limits.retries)
+    return this.#retry(attempt.id, open, retryable && open.failures <= this.#limits.retries)
+  }
+
+  /** An attempt never began: the task is sent again, and neither a loss nor a failure is counted. */
+  giveBack(attempt: Attempt): Verdict {
+    const open = this.#latest(attempt)
+    return open ? this.#retry(attempt.id, open, true) : 'ignored'
   }
 
   /** The losses of a task, in order. */

@@ -11,7 +11,7 @@ export class PartialFeed implements AsyncIterableIterator<Partial> {
   readonly #closed: (feed: PartialFeed) => void
   readonly #queue: { partition: Partition; bytes: Uint8Array }[] = []
   #end: { error?: unknown } | undefined
-  #wake: (() => void) | undefined
+  #wakers: (() => void)[] = []
 
   /** @param closed Called when the reader has gone. */
   constructor(closed: (feed: PartialFeed) => void) {
@@ -20,12 +20,12 @@ export class PartialFeed implements AsyncIterableIterator<Partial> {
 
   add(partition: Partition, bytes: Uint8Array): void {
     this.#queue.push({ partition, bytes })
-    this.#wake?.()
+    this.#wakeAll()
   }
 
   end(end: { error?: unknown } = {}): void {
     this.#end = end
-    this.#wake?.()
+    this.#wakeAll()
   }
 
   async next(): Promise<IteratorResult<Partial, undefined>> {
@@ -39,7 +39,7 @@ export class PartialFeed implements AsyncIterableIterator<Partial> {
         return { done: true, value: undefined }
       }
       await new Promise<void>((wake) => {
-        this.#wake = wake
+        this.#wakers.push(wake)
       })
     }
   }
@@ -48,8 +48,12 @@ export class PartialFeed implements AsyncIterableIterator<Partial> {
     this.#queue.length = 0
     this.#end = {}
     this.#closed(this)
-    this.#wake?.()
+    this.#wakeAll()
     return { done: true, value: undefined }
+  }
+
+  #wakeAll() {
+    for (const wake of this.#wakers.splice(0)) wake()
   }
 
   [Symbol.asyncIterator](): this {

@@ -32,6 +32,7 @@ enterSlot({ refuse: (error) => !running && broken(error) })
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
 process.on('uncaughtException', stray)
+process.on('unhandledRejection', stray)
 process.on('message', (message: ToSlot) => receive(message))
 send({ type: 'up' })
 const [parent, watch] = process.argv.slice(2)
@@ -53,16 +54,21 @@ function receive(message: ToSlot) {
       inbox.push(message)
       void work()
       return
-    case 'drop': {
-      const at = inbox.findIndex(({ ticket }) => ticket === message.ticket)
-      if (at < 0) return
-      inbox.splice(at, 1)
-      send({ type: 'dropped', ticket: message.ticket })
+    case 'drop':
+      drop(message.ticket)
       return
-    }
     case 'abort':
       if (running?.ticket === message.ticket) running.abort.abort(new DOMException(message.reason, 'AbortError'))
+      else drop(message.ticket)
   }
+}
+
+/** Forgets a task that has not begun. */
+function drop(ticket: number) {
+  const at = inbox.findIndex((run) => run.ticket === ticket)
+  if (at < 0) return
+  inbox.splice(at, 1)
+  send({ type: 'dropped', ticket })
 }
 
 async function load(url: string, loader: Loader): Promise<JobFile | undefined> {
@@ -96,11 +102,13 @@ async function work() {
 }
 
 async function attempt(loaded: JobFile, { job, work }: Run, signal: AbortSignal): Promise<Outcome> {
+  let opened: LoadedJob
   try {
-    return await perform(openJob(loaded, job), work, signal)
+    opened = openJob(loaded, job)
   } catch (error) {
     return { code: 'JOB_FILE', error: describeError(error) }
   }
+  return perform(opened, work, signal)
 }
 
 /** Finds a job's code in the job file, once. */

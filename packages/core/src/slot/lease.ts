@@ -79,8 +79,18 @@ export class Lease<Key> {
 
   /** Stops all tasks; a slot that one of them holds is free again, or killed, within half a second. */
   close(): void {
-    for (const key of [...this.#tasks.keys()]) this.stop(key)
+    const tasks = [...this.#tasks.values()]
+    // Forgotten first: what a slot gives back meanwhile must not be queued again.
+    this.#tasks.clear()
+    this.#queue = []
+    for (const task of tasks) task.slot?.withdraw(task)
     this.#scheduler.close()
+  }
+
+  /** For the pool: none of its tasks will end. */
+  fail(error: unknown): void {
+    this.close()
+    this.events?.broken(error)
   }
 
   /** For the pool: the next task of the queue, on its way to a slot. */

@@ -10,10 +10,14 @@ export interface PoolSettings extends SlotSettings {
   readonly slots: number
 }
 
-/** Slots in a row that a signal ends while they load the job file, before that is called the file's fault. */
-const LOAD_ATTEMPTS = 10
+/** Slots in a row that a signal may end while they load the job file, before that is called the file's fault. */
+const FORGIVEN_LOADS = 10
 /** Slots that do not end by themselves when the pool is closed are killed after this long, in milliseconds. */
 const CLOSE_GRACE_MS = 500
+/** Where more job files want slots than there are, one keeps a slot for this long, in milliseconds. */
+const TURN_MS = 1000
+/** After a process could not be started, none is tried for this long, in milliseconds, as long as others are there. */
+const START_PAUSE_MS = 1000
 
 /**
  * The slots of one process: started when there is work for them, kept warm, replaced when they die, shared by all jobs.
@@ -26,9 +30,14 @@ export class SlotPool {
   readonly #slots = new Set<Slot<LeasedTask>>()
   /** Slots that take no more tasks and whose end has not been seen. */
   readonly #leaving = new Set<Slot<LeasedTask>>()
+  /** Slots that are given nothing more, because another job file waits for one. */
+  readonly #draining = new Set<Slot<LeasedTask>>()
+  /** Slots in a row that ended while they loaded, by file. */
+  readonly #failedLoads = new Map<string, number>()
   #leases: Lease<unknown>[] = []
   #tickets = 0
-  #failedLoads = 0
+  #closed = false
+  #startPause: NodeJS.Timeout | undefined
   #emptied: (() => void) | undefined
 
   constructor(settings: PoolSettings) {
@@ -43,7 +52,7 @@ export class SlotPool {
 
   /** Starts slots for so many tasks, before it is known which file they load. */
   warm(tasks: number): void {
-    while (this.#slots.size < Math.min(tasks, this.settings.slots)) this.#start()
+    while (!this.#closed && this.#slots.size < Math.min(tasks, this.settings.slots)) this.#start()
   }
 
   /** Opens the pool to one job. */
@@ -60,14 +69,16 @@ export class SlotPool {
 
   /** Ends all slots; resolves when they are gone. */
   async close(): Promise<void> {
+    this.#closed = true
     process.removeListener('exit', this.#killAll)
     for (const slot of [...this.#slots]) this.#leave(slot)
     if (this.#leaving.size === 0) return
-    const late = setTimeout(() => this.#killAll(), CLOSE_GRACE_MS)
+    // An interval, since slots do not keep the process alive, and this promise must.
+    const late = setInterval(() => this.#killAll(), CLOSE_GRACE_MS)
     await new Promise<void>((done) => {
       this.#emptied = done
     })
-    clearTimeout(late)
+    clearInterval(late)
   }
 
   readonly #killAll = () => {
@@ -93,6 +104,8 @@ export class SlotPool {
 
   /** Gives out what is queued: one task of each lease in turn, as long as a slot takes one. */
   #assign() {
+    if (this.#closed) return
+    this.#draining.clear()
     for (let refused = 0; refused < this.#leases.length; ) {
       const lease = this.#leases.shift() as Lease<unknown>
       this.#leases.push(lease)
@@ -105,32 +118,49 @@ export class SlotPool {
     this.#balance()
   }
 
-  /** An idle slot with this file loaded, else a new one, else one that can take a task ahead. */
+  /** An idle slot with this file loaded, else a new one, else one of another file's, else one that can take a task ahead. */
   #slotFor(file: JobFileAt): Slot<LeasedTask> | undefined {
-    const open = [...this.#slots].filter((slot) => slot.room > 0)
+    const open = [...this.#slots].filter((slot) => slot.room > 0 && !this.#draining.has(slot))
     const mine = open.filter((slot) => slot.file?.url === file.url)
     const idle = mine.find((slot) => slot.idle) ?? open.find((slot) => !slot.file)
     if (idle) return idle
-    if (this.#slots.size < this.settings.slots) return this.#start()
-    const foreign = open.find((slot) => slot.idle)
-    if (foreign) {
-      this.#leave(foreign)
-      return this.#start()
+    if (this.#slots.size < this.settings.slots && !this.#startPause) return this.#start()
+    return this.#takeOver(file) ?? mine.sort((a, b) => a.load - b.load)[0]
+  }
+
+  /**
+   * A slot in place of another file's. Files that want slots get equal shares; one that has more than its share, or has had
+   * its turn where there are more files than slots, gives one up as soon as that is idle.
+   */
+  #takeOver(file: JobFileAt): Slot<LeasedTask> | undefined {
+    const wanted = new Set(this.#leases.flatMap((lease) => (lease.queued > 0 ? lease.file.url : [])))
+    const share = Math.max(1, Math.floor(this.settings.slots / wanted.size))
+    const count = (url: string | undefined) => [...this.#slots].filter((slot) => slot.file?.url === url).length
+    if (count(file.url) >= share) return undefined
+    const others = [...this.#slots].filter((slot) => slot.file && slot.file.url !== file.url)
+    const unwanted = others.find((slot) => slot.idle && !wanted.has(slot.file?.url ?? ''))
+    const victim = unwanted ?? others.find((slot) => count(slot.file?.url) > share || slot.boundMs > TURN_MS)
+    if (!victim) return undefined
+    if (!victim.idle) {
+      this.#draining.add(victim)
+      return undefined
     }
-    return mine.sort((a, b) => a.waiting - b.waiting)[0]
+    this.#leave(victim)
+    return this.#start()
   }
 
   /** Where nothing is queued any more, an idle slot takes over a task that waits behind another one. */
   #balance() {
     for (const slot of this.#slots) {
-      if (!slot.idle || !slot.loaded || slot.room === 0) continue
-      const donors = [...this.#slots].filter((other) => other.file?.url === slot.file?.url && other.waiting > 1)
-      const task = donors.sort((a, b) => b.waiting - a.waiting)[0]?.takeBack()
+      if (!slot.idle || !slot.loaded || slot.room === 0 || this.#draining.has(slot)) continue
+      const donors = [...this.#slots].filter((other) => other.file?.url === slot.file?.url && other.load > 1)
+      const task = donors.sort((a, b) => b.load - a.load)[0]?.takeBack()
       task?.lease.again(task, slot)
     }
   }
 
   readonly #owner: SlotOwner<LeasedTask> = {
+    loaded: (slot) => this.#failedLoads.delete(slot.file?.url ?? ''),
     started: (_slot, task) => task.lease.events?.started(task.key),
     ended: (slot, task, outcome) => {
       task.lease.settle(task)
@@ -150,8 +180,8 @@ export class SlotPool {
       this.#slots.delete(slot)
       this.#leaving.delete(slot)
       if (this.#slots.size + this.#leaving.size === 0) this.#emptied?.()
-      if (slot.loaded) this.#failedLoads = 0
-      else if (slot.file && !slot.leaving) this.#failedLoad(slot.file, exit)
+      if (exit.cause === 'start') this.#notStarted(exit)
+      else if (!slot.loaded && slot.file && !slot.leaving) this.#failedLoad(slot.file, exit)
       if (running) {
         running.lease.settle(running)
         running.lease.events?.lost(running.key, { pid: slot.pid, exit: exit.how })
@@ -160,20 +190,28 @@ export class SlotPool {
     },
   }
 
+  /** With other slots there it is a matter of time; without any, nothing can be computed. */
+  #notStarted({ how }: Exit) {
+    this.#startPause ??= setTimeout(() => {
+      this.#startPause = undefined
+      this.#assign()
+    }, START_PAUSE_MS).unref()
+    if (this.#slots.size > 0) return
+    for (const lease of [...this.#leases]) lease.fail(new PymarError('WORKER_LOST', `Cannot start a slot: ${how}`))
+  }
+
   /** A signal may come from anywhere; an exit while the file is imported is the file's own doing. */
   #failedLoad(file: JobFileAt, { how, cause }: Exit) {
     if (cause === 'launcher') return
-    this.#failedLoads++
-    if (cause === 'signal' && this.#failedLoads < LOAD_ATTEMPTS) return
+    const failures = (this.#failedLoads.get(file.url) ?? 0) + 1
+    this.#failedLoads.set(file.url, failures)
+    if (cause === 'signal' && failures <= FORGIVEN_LOADS) return
     const path = fileURLToPath(file.url)
-    const error =
-      cause === 'start'
-        ? new PymarError('WORKER_LOST', `Cannot start a slot for ${path}: ${how}`)
-        : new PymarError('JOB_FILE', `Cannot load job file ${path}: the slot ended with ${how} while it imported it`)
-    this.#breakLeases(file, error)
+    this.#breakLeases(file, new PymarError('JOB_FILE', `Cannot load job file ${path}: the slot ended with ${how} while it imported it`))
   }
 
   #breakLeases(file: JobFileAt | undefined, error: unknown) {
-    for (const lease of this.#leases.filter((other) => other.file.url === file?.url)) lease.events?.broken(error)
+    if (file) this.#failedLoads.delete(file.url)
+    for (const lease of this.#leases.filter((other) => other.file.url === file?.url)) lease.fail(error)
   }
 }

@@ -22,10 +22,11 @@ export interface Exit {
 }
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
-/** Flags that make a process do something else than run a module: watch, test, print, wait for a debugger. */
-const NOT_INHERITED =
-  /^(--inspect|--debug|--test|--watch|--check|-c$|--interactive|-i$|--run|--cpu-prof|--heap-prof|--prof$|--input-type|--env-file)/
-const WITH_CODE = /^(-e|-p|-pe|--eval|--print)$/
+/** Flags that a slot needs too, since they change what a module means or may do: loaders, conditions, limits, warnings. */
+const INHERITED =
+  /^(-r|-C|--(import|require|loader|conditions|max-|stack-|enable-|disable-|no-|trace-|experimental-|preserve-symlinks|use-|tls-|openssl-|icu-|dns-|unhandled-rejections|expose-gc|harmony))/
+/** Not those, though they look like them: they are about the script, or write files of their own. */
+const NOT_INHERITED = /^--(experimental-(test|default-type|sea)|trace-event|no-inherit)/
 
 /** Asks the kernel to end a process with its parent; util-linux has it, from 2.33. */
 const LAUNCHER = ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] as const
@@ -33,7 +34,7 @@ let hasLauncher = process.platform === 'linux' && existsSync(LAUNCHER[0])
 
 /** The child process of a slot, seen from outside. */
 export class SlotProcess {
-  readonly #child: ChildProcess
+  readonly #child: ChildProcess | undefined
   readonly #events: ProcessEvents
   readonly #launched = hasLauncher
   #up = false
@@ -43,15 +44,12 @@ export class SlotProcess {
 
   constructor({ memory }: SlotSettings, events: ProcessEvents) {
     this.#events = events
-    const [launcher, ...launcherArgs] = LAUNCHER
-    const flags = [...inheritedFlags(), ...(memory === undefined ? [] : [`--max-old-space-size=${memory}`])]
-    this.#child = fork(CHILD, [String(process.pid), this.#launched ? 'signalled' : 'thread'], {
-      serialization: 'advanced',
-      // What user code prints goes to the script's stderr: stdout is the script's own.
-      stdio: ['ignore', 2, 2, 'ipc'],
-      execArgv: this.#launched ? [...launcherArgs, process.execPath, ...flags] : flags,
-      ...(this.#launched && { execPath: launcher }),
-    })
+    try {
+      this.#child = forkSlot(this.#launched, memory)
+    } catch (error) {
+      this.#notStarted(error as Error)
+      return
+    }
     // What keeps the starting process alive is the job that runs, not the slots that stay warm after it.
     this.#child.unref()
     this.#child.channel?.unref()
@@ -64,18 +62,23 @@ export class SlotProcess {
     )
     this.#child.on('disconnect', () => this.#exited(undefined))
     this.#child.on('error', (error) => {
-      if (this.#child.pid === undefined) this.#exited({ how: error.message, cause: 'start' })
+      if (this.#child?.pid === undefined) this.#notStarted(error)
     })
   }
 
   /** Pid of the process, or 0 where it could not be started. */
   get pid(): number {
-    return this.#child.pid ?? 0
+    return this.#child?.pid ?? 0
   }
 
   send(message: ToSlot): void {
     // A slot that has just died cannot be told anything; that it died is on its way as an event.
-    if (this.#child.connected) this.#child.send(message, () => {})
+    if (this.#child?.connected) this.#child.send(message, () => {})
+  }
+
+  /** Told in a turn of its own, so that whoever starts another one at once leaves the event loop its due. */
+  #notStarted(error: Error) {
+    setImmediate(() => this.#exited({ how: error.message, cause: 'start' }))
   }
 
   /** Its exit and the end of its channel come in either order; what it had said is heard before the second of them. */
@@ -91,22 +94,33 @@ export class SlotProcess {
 
   /** Lets an idle slot end by itself. */
   end(): void {
-    if (this.#child.connected) this.#child.disconnect()
+    if (this.#child?.connected) this.#child.disconnect()
   }
 
   /** Ends it now, whatever it is doing. */
   kill(): void {
-    this.#child.kill('SIGKILL')
+    this.#child?.kill('SIGKILL')
   }
 }
 
-/** The flags of this process that a slot needs too: loaders, conditions, warnings. */
+function forkSlot(launched: boolean, memory: number | undefined): ChildProcess {
+  const [launcher, ...launcherArgs] = LAUNCHER
+  const flags = [...inheritedFlags(), ...(memory === undefined ? [] : [`--max-old-space-size=${memory}`])]
+  return fork(CHILD, [String(process.pid), launched ? 'signalled' : 'thread'], {
+    serialization: 'advanced',
+    // What user code prints goes to the script's stderr: stdout is the script's own.
+    stdio: ['ignore', 2, 2, 'ipc'],
+    execArgv: launched ? [...launcherArgs, process.execPath, ...flags] : flags,
+    ...(launched && { execPath: launcher }),
+  })
+}
+
+/** The flags of this process that a slot needs too. A value that stands apart goes with its flag. */
 function inheritedFlags(): string[] {
-  const flags = ['--disable-warning=ExperimentalWarning']
-  for (let i = 0; i < process.execArgv.length; i++) {
-    const flag = process.execArgv[i] as string
-    if (WITH_CODE.test(flag)) i++
-    else if (!NOT_INHERITED.test(flag) && !/^--(eval|print)=/.test(flag)) flags.push(flag)
-  }
-  return flags
+  let kept = false
+  const flags = process.execArgv.filter((arg) => {
+    if (arg.startsWith('-')) kept = INHERITED.test(arg) && !NOT_INHERITED.test(arg)
+    return kept
+  })
+  return ['--disable-warning=ExperimentalWarning', ...flags]
 }

@@ -22,6 +22,7 @@ export interface Assignment {
 
 /** What a slot tells its pool. */
 export interface SlotOwner<A extends Assignment> {
+  loaded(slot: Slot<A>): void
   started(slot: Slot<A>, task: A): void
   ended(slot: Slot<A>, task: A, outcome: Outcome): void
   /** The slot can take tasks again. */
@@ -52,6 +53,7 @@ export class Slot<A extends Assignment> {
   readonly #jobs = new Set<string>()
   readonly #tasks: A[] = []
   #file: JobFileAt | undefined
+  #boundAt = 0
   #loaded = false
   #leaving = false
   #killTimer: NodeJS.Timeout | undefined
@@ -75,6 +77,11 @@ export class Slot<A extends Assignment> {
     return this.#file
   }
 
+  /** For how long it has belonged to that file, in milliseconds. */
+  get boundMs(): number {
+    return performance.now() - this.#boundAt
+  }
+
   get loaded(): boolean {
     return this.#loaded
   }
@@ -88,11 +95,12 @@ export class Slot<A extends Assignment> {
     return this.#tasks.length === 0
   }
 
-  /** Tasks that it has, and how many more it should be given. */
-  get waiting(): number {
+  /** Tasks that it has: the one that runs, and those that wait behind it. */
+  get load(): number {
     return this.#tasks.length
   }
 
+  /** How many more tasks it should be given. */
   get room(): number {
     if (this.#leaving || this.#killTimer) return 0
     const ahead = this.#loaded ? Math.min(AHEAD_LIMIT, Math.max(1, Math.round(AHEAD_MS / this.#meanMs))) : 1
@@ -103,6 +111,7 @@ export class Slot<A extends Assignment> {
     const { file, job, ticket, work } = task
     if (!this.#file) {
       this.#file = file
+      this.#boundAt = performance.now()
       this.#process.send({ type: 'load', ...file })
     }
     if (!this.#jobs.has(job.id)) {
@@ -152,18 +161,25 @@ export class Slot<A extends Assignment> {
         return
       case 'loaded':
         this.#loaded = true
+        this.#owner.loaded(this)
         return this.#next()
       case 'broken':
         return this.#broken(message.error)
       case 'dropped':
         return this.#settle(message.ticket)
       case 'ended': {
-        if (message.last) this.#leaving = true
         this.#meanMs += LAST_WEIGHT * (performance.now() - this.#since - this.#meanMs)
+        if (message.last) this.#last()
         this.#settle(message.ticket, message.outcome)
-        if (message.last) this.#returnWaiting(0)
       }
     }
+  }
+
+  /** The process is about to end by itself; what waits here begins elsewhere. */
+  #last() {
+    this.#leaving = true
+    setTimeout(() => this.kill(), ABORT_GRACE_MS).unref()
+    this.#returnWaiting(1)
   }
 
   #broken(record: ErrorRecord) {
@@ -191,7 +207,7 @@ export class Slot<A extends Assignment> {
     if (!task || !this.#loaded) return
     this.#since = performance.now()
     if (task.withdrawn) this.#abort(task)
-    else this.#owner.started(this, task)
+    else if (!this.#leaving) this.#owner.started(this, task)
   }
 
   #drop(task: A) {

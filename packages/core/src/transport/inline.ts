@@ -13,6 +13,8 @@ export class InlineTransport implements Transport {
   }
 
   async close(): Promise<void> {}
+
+  release(): void {}
 }
 
 class InlineChannel implements Channel {
@@ -55,7 +57,8 @@ class InlineChannel implements Channel {
     this.#events?.started(task)
     const outcome = await perform(this.#job, task.work, signal)
     this.#running = undefined
-    if (this.#closed || signal.aborted) return
+    if (this.#closed) return
+    if (signal.aborted) return this.#events?.room()
     if ('bytes' in outcome) this.#events?.partial(task, outcome.bytes)
     else this.#events?.failed(task, outcome.code, restoreError(outcome.error), `process ${process.pid}`)
   }

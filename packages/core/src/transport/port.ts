@@ -6,7 +6,7 @@ import type { ProducerCode, SourceCode, Work } from '../job/run.ts'
  * decides whether a task is sent again. Answers may come late, twice or not at all: the ledger knows what counts.
  */
 
-/** One attempt at one task. The object itself is the key: answers to an earlier attempt are told apart by it. */
+/** One attempt at one task. */
 export interface Task {
   /** The partition's index; reductions are numbered after the partitions. */
   readonly id: number
@@ -39,13 +39,20 @@ export interface Loss {
   readonly exit: string
 }
 
+/** Which attempt at which task something is said of. */
+export type TaskAttempt = Pick<Task, 'id' | 'attempt'>
+
 /** What a channel tells the job. */
 export interface ChannelEvents {
-  started(task: Task): void
-  partial(task: Task, bytes: Uint8Array): void
+  started(task: TaskAttempt): void
+  partial(task: TaskAttempt, bytes: Uint8Array): void
   /** User code threw, or its result cannot travel. `error` is what was thrown, restored. */
-  failed(task: Task, code: ErrorCode, error: unknown, where: Where): void
-  lost(task: Task, loss: Loss): void
+  failed(task: TaskAttempt, code: ErrorCode, error: unknown, where: Where): void
+  lost(task: TaskAttempt, loss: Loss): void
+  /** It did not reach a place that computes, or was given back before it began: to be sent again, with no attempt counted. */
+  returned(task: TaskAttempt): void
+  /** There is room where there was none, though no task was answered. */
+  room(): void
   /** No task of this job will ever be answered. */
   broken(error: unknown): void
 }
@@ -54,7 +61,7 @@ export interface ChannelEvents {
 export interface Channel {
   /** Says who is told what becomes of the tasks. Called once, before the first is sent. */
   listen(events: ChannelEvents): void
-  /** Whether another task would be of use now; asked again after each answer. */
+  /** Whether another task would be of use now; asked again after each event. */
   readonly hasRoom: boolean
   /** Processes that compute. */
   readonly workers: number
@@ -68,6 +75,8 @@ export interface Channel {
 export interface Transport {
   /** @param tasks At most so many tasks will be under way at once: nothing more needs to be started. */
   open(job: JobSpec, tasks: number): Promise<Channel>
-  /** Lets go of what was opened; idempotent. */
+  /** Lets go of what was opened, and ends it if nobody else uses it; idempotent. */
   close(): Promise<void>
+  /** Lets go of what was opened, and leaves it warm for a while, for the next job. */
+  release(): void
 }

@@ -58,9 +58,11 @@ class Reader extends v8.Deserializer {
     const View = kind && (globalThis as unknown as Record<string, ViewClass & { BYTES_PER_ELEMENT?: number }>)[kind]
     if (!View) throw new TypeError(`this version of Node has no ${kind ?? 'array of that kind'}`)
     const byteLength = this.readUint32()
-    const bytes = new Uint8Array(byteLength)
-    bytes.set(this.readRawBytes(byteLength))
-    return new View(bytes.buffer, 0, byteLength / (View.BYTES_PER_ELEMENT ?? 1))
+    // Read before anything of that length is allocated: bytes that are not there cannot be claimed.
+    const { buffer } = new Uint8Array(this.readRawBytes(byteLength))
+    const length = byteLength / (View.BYTES_PER_ELEMENT ?? 1)
+    if (!Number.isInteger(length)) throw new RangeError(`${byteLength} bytes are no ${kind}`)
+    return new View(buffer, 0, length)
   }
 }
 
@@ -86,9 +88,17 @@ export function encode(value: unknown, what: string): Uint8Array {
   return writer.releaseBuffer()
 }
 
-/** Turns the bytes of {@link encode} back into the value. */
+/**
+ * Turns the bytes of {@link encode} back into the value.
+ *
+ * @throws {PymarError} `UNSERIALIZABLE` if they are no such bytes.
+ */
 export function decode(bytes: Uint8Array): unknown {
-  const reader = new Reader(bytes)
-  reader.readHeader()
-  return reader.readValue()
+  try {
+    const reader = new Reader(bytes)
+    reader.readHeader()
+    return reader.readValue()
+  } catch (error) {
+    throw new PymarError('UNSERIALIZABLE', `Cannot read a value of ${bytes.byteLength} bytes: ${messageOf(error)}`, { cause: error })
+  }
 }

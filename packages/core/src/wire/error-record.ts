@@ -1,5 +1,4 @@
-import { inspect } from 'node:util'
-import { type ErrorCode, PymarError } from '../errors.ts'
+import { type ErrorCode, messageOf, PymarError } from '../errors.ts'
 import { decode, encode } from './codec.ts'
 
 /** What was thrown in one process, as plain data for another: an error in its parts, or any other value. */
@@ -21,40 +20,51 @@ export type ErrorRecord =
 
 const BASES: Readonly<Record<string, ErrorConstructor>> = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError }
 /** Described apart, or better not overwritten by what another process says. */
-const NOT_FIELDS = new Set([
-  'name',
-  'message',
-  'stack',
-  'cause',
-  'errors',
-  '__proto__',
-  ...names(Object.prototype),
-  ...names(Error.prototype),
-])
-/** Chains of causes are followed this far, which also ends those that bite their own tail. */
-const DEPTH_LIMIT = 16
+const NOT_FIELDS = new Set(['name', 'message', 'stack', 'cause', '__proto__', ...names(Object.prototype), ...names(Error.prototype)])
+/** So many errors of one tree of causes are described in their parts; of those beyond only the message is kept. */
+const ERROR_LIMIT = 64
 
 function names(prototype: object) {
   return Object.getOwnPropertyNames(prototype)
 }
 
-/** Describes anything that was thrown. Fields that cannot be cloned are kept as the text that the console would print. */
-export function describeError(thrown: unknown, depth = 0): ErrorRecord {
+/**
+ * Describes anything that was thrown. Fields that cannot be cloned are kept as the text that the console would print; one
+ * whose getter throws, as what that said. It never throws itself.
+ */
+export function describeError(thrown: unknown): ErrorRecord {
+  return describe(thrown, new Set())
+}
+
+function describe(thrown: unknown, seen: Set<unknown>): ErrorRecord {
   if (!(thrown instanceof Error)) return { kind: 'value', value: encodeAnyway(thrown) }
+  // V8 writes errors that hold each other, and cannot read them.
+  if (seen.has(thrown) || seen.size >= ERROR_LIMIT) return { kind: 'value', value: encodeAnyway(messageOf(thrown)) }
+  seen.add(thrown)
   const base = baseOf(thrown)
-  const ownClass = thrown.constructor?.name || base
-  const fields = Object.keys(thrown).filter((key) => !NOT_FIELDS.has(key) && !(key === 'code' && thrown instanceof PymarError))
-  const deeper = depth < DEPTH_LIMIT
+  const name = String(read(thrown, 'name'))
+  const isOurs = thrown instanceof PymarError
+  const errors = thrown instanceof AggregateError ? read(thrown, 'errors') : undefined
+  const cause = read(thrown, 'cause')
+  const fields = Object.keys(thrown).filter((key) => !NOT_FIELDS.has(key) && !(key === 'code' && isOurs))
   return {
     kind: 'error',
     base,
-    name: thrown.name === base ? ownClass : String(thrown.name),
-    message: String(thrown.message),
-    stack: String(thrown.stack ?? ''),
-    ...(thrown instanceof PymarError && { code: thrown.code }),
-    fields: fields.map((key) => [key, encodeAnyway((thrown as unknown as Record<string, unknown>)[key])] as const),
-    ...(deeper && thrown.cause !== undefined && { cause: describeError(thrown.cause, depth + 1) }),
-    ...(deeper && thrown instanceof AggregateError && { errors: thrown.errors.map((error) => describeError(error, depth + 1)) }),
+    name: name === base ? thrown.constructor?.name || base : name,
+    message: String(read(thrown, 'message')),
+    stack: String(read(thrown, 'stack') ?? ''),
+    ...(isOurs && { code: thrown.code }),
+    fields: fields.map((key) => [key, encodeAnyway(read(thrown, key))] as const),
+    ...(cause !== undefined && { cause: describe(cause, seen) }),
+    ...(Array.isArray(errors) && { errors: errors.map((error) => describe(error, seen)) }),
+  }
+}
+
+function read(error: Error, key: string): unknown {
+  try {
+    return (error as unknown as Record<string, unknown>)[key]
+  } catch (thrown) {
+    return `its getter threw ${messageOf(thrown)}`
   }
 }
 
@@ -67,7 +77,8 @@ export function restoreError(record: ErrorRecord): unknown {
     Object.defineProperty(error, key, { value, enumerable, writable: true, configurable: true })
   if (error.name !== record.name) restore('name', record.name)
   restore('stack', record.stack)
-  for (const [key, value] of record.fields) if (!NOT_FIELDS.has(key)) restore(key, decode(value), true)
+  for (const [key, value] of record.fields)
+    if (!NOT_FIELDS.has(key) && !(key === 'errors' && record.errors)) restore(key, decode(value), true)
   return error
 }
 
@@ -90,6 +101,6 @@ function encodeAnyway(value: unknown): Uint8Array {
   try {
     return encode(value, 'what was thrown')
   } catch {
-    return encode(inspect(value), 'what was thrown')
+    return encode(messageOf(value), 'what was thrown')
   }
 }
