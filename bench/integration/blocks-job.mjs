@@ -1,0 +1,28 @@
+// The integration with Pymar, in blocks of a typed array.
+import { BlockSource, Producer } from '@pymar/core'
+import { block, length, mapBlock, mapEach, partitionCount, reduceFn } from './functions.mjs'
+
+const blockLength = 8192
+
+export class PointBlocks extends BlockSource {
+  static fullLength() {
+    return length
+  }
+
+  *blocks() {
+    const end = this.offset + this.limit
+    for (let at = this.offset; at < end; at += blockLength) yield block(at, Math.min(blockLength, end - at))
+  }
+}
+
+export class BlockIntegral extends Producer {
+  static WORKERS_NUMBER = partitionCount
+  static mapFn = mapBlock
+  static reduceFn = reduceFn
+}
+
+export class EachIntegral extends Producer {
+  static WORKERS_NUMBER = partitionCount
+  static mapFn = mapEach
+  static reduceFn = reduceFn
+}

@@ -1,0 +1,48 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { MongoClient } from 'mongodb'
+import { firstExecutable, onPath } from './find-binary.ts'
+import { freePort } from './free-port.ts'
+import { loginFailure } from './log-in.ts'
+import { type ServerKind, type StartedServer, URL_VARIABLES } from './server.ts'
+import { ServerProcess } from './server-process.ts'
+
+const LOGIN_LIMIT_MS = 2000
+
+/** MongoDB. Debian has no package of it. */
+export const mongo: ServerKind = {
+  name: 'mongo',
+  variable: URL_VARIABLES.mongo,
+  defaultUrls: ['mongodb://127.0.0.1:27017'],
+  composeService: 'mongo',
+  program: 'mongod',
+  logsIn,
+  findBinary: () => firstExecutable(onPath('mongod')),
+  start,
+}
+
+async function logsIn(url: string): Promise<void> {
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: LOGIN_LIMIT_MS, connectTimeoutMS: LOGIN_LIMIT_MS })
+  try {
+    // A server that wants a password answers a ping without one, but not this.
+    await client.db('admin').command({ listDatabases: 1, nameOnly: true })
+  } finally {
+    await client.close()
+  }
+}
+
+async function start(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {
+  const data = join(folder, 'data')
+  mkdirSync(data)
+  const port = await freePort()
+  const args = ['--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket']
+  const server = new ServerProcess(binary, args, { cwd: folder, env: { ...process.env, HOME: folder } })
+  try {
+    const url = `mongodb://127.0.0.1:${port}`
+    await server.untilReady(() => loginFailure(mongo, url), signal)
+    return { url, stop: () => server.stop() }
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
