@@ -30,7 +30,12 @@ export async function blocks(quick: boolean): Promise<Row[]> {
     )
     return [
       { what: 'bare loop, 2 warm threads', value: ms(median(peer)) },
-      { what: 'Pymar in blocks, 2 warm slots, mapFn gives one value per block', value: ms(median(own)), ratio: ratio(own, peer), target: TARGET },
+      {
+        what: 'Pymar in blocks, 2 warm slots, mapFn gives one value per block',
+        value: ms(median(own)),
+        ratio: ratio(own, peer),
+        target: TARGET,
+      },
       { what: 'the same, mapFn is block.map(...), reduceFn is for-of', value: ms(median(ofEach)), ratio: ratio(ofEach, peer) },
     ]
   } finally {
