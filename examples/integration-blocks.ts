@@ -1,4 +1,5 @@
-// The same integral as in integration.ts, in blocks of a typed array: several times as fast.
+// The same integral as in integration.ts, in blocks of a typed array: several times as fast. One array serves all blocks,
+// since a block that comes synchronously has been used up when the next one is asked for.
 //   npx pymar run examples/integration-blocks.ts
 import { BlockSource, isMain, Producer } from '@pymar/core'
 
@@ -14,8 +15,9 @@ export class Points extends BlockSource<Float64Array> {
 
   *blocks() {
     const end = this.offset + this.limit
+    const block = new Float64Array(blockLength)
     for (let start = this.offset; start < end; start += blockLength) {
-      const points = new Float64Array(Math.min(blockLength, end - start))
+      const points = block.subarray(0, end - start)
       for (let i = 0; i < points.length; i++) points[i] = from + (start + i) * dx
       yield points
     }
@@ -25,8 +27,11 @@ export class Points extends BlockSource<Float64Array> {
 export class Integral extends Producer<number> {
   static override WORKERS_NUMBER = 8
 
+  /** One value a block: nothing is stored and iterated again. */
   static mapFn(points: Float64Array) {
-    return points.map((x) => Math.exp(x) * dx)
+    let sum = 0
+    for (let i = 0; i < points.length; i++) sum += Math.exp(points[i] as number) * dx
+    return [sum]
   }
 
   static reduceFn(values: Iterable<number>) {

@@ -1,6 +1,6 @@
 // The integration with Pymar, in blocks of a typed array.
 import { BlockSource, Producer } from '@pymar/core'
-import { block, length, mapBlock, mapEach, partitionCount, reduceFn } from './functions.mjs'
+import { fillBlock, length, mapBlock, mapEach, partitionCount, reduceFn } from './functions.mjs'
 
 const blockLength = 8192
 
@@ -11,7 +11,8 @@ export class PointBlocks extends BlockSource {
 
   *blocks() {
     const end = this.offset + this.limit
-    for (let at = this.offset; at < end; at += blockLength) yield block(at, Math.min(blockLength, end - at))
+    const block = new Float64Array(blockLength)
+    for (let at = this.offset; at < end; at += blockLength) yield fillBlock(block.subarray(0, end - at), at)
   }
 }
 

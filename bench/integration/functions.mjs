@@ -34,10 +34,9 @@ export function loop(offset, limit) {
   return sum
 }
 
-/** A block of the source, as a typed array. */
-export function block(offset, limit) {
-  const xs = new Float64Array(limit)
-  for (let i = 0; i < limit; i++) xs[i] = from + (offset + i) * dx
+/** A block of the source: fills a typed array with the points from this offset on. */
+export function fillBlock(xs, offset) {
+  for (let i = 0; i < xs.length; i++) xs[i] = from + (offset + i) * dx
   return xs
 }
 

@@ -86,6 +86,22 @@ export class ArrayBlocks extends BlockSource<number[], Params> {
   }
 }
 
+/** Fills the same array for each block. */
+export class ReusedBlocks extends BlockSource<Int32Array, Params> {
+  static override fullLength(params: Params) {
+    return params?.length ?? 1000
+  }
+  *blocks() {
+    const block = new Int32Array(BLOCK)
+    const end = this.offset + this.limit
+    for (let at = this.offset; at < end; at += BLOCK) {
+      const items = block.subarray(0, end - at)
+      for (let i = 0; i < items.length; i++) items[i] = at + i
+      yield items
+    }
+  }
+}
+
 export class TypedBlocks extends BlockSource<Int32Array, Params> {
   static override fullLength(params: Params) {
     return params?.length ?? 1000

@@ -113,7 +113,8 @@ Object.defineProperty(DataSource, SOURCE, { value: true })
  * Items `[offset, offset + limit)` in blocks: arrays or typed arrays. What databases and number crunching want.
  *
  * `mapFn` gets one block at a time and `reduceFn` its values; then `reduceFn` gets the blocks' results, in order. While a
- * block is computed, the next one has been asked for. Where the blocks end must depend on the partition alone, or the
+ * block is computed, the next one has been asked for, unless they come synchronously: then a block has been used up when the
+ * next one is asked for, and one array may be filled again for each. Where the blocks end must depend on the partition alone, or the
  * last bits of a floating point answer will differ from run to run.
  *
  * @example
