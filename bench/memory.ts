@@ -24,7 +24,7 @@ export async function memory(quick: boolean): Promise<Row[]> {
   return MEASURED.map(([figure, name]) => ({
     what: `memory: ${name}, ${counts.map((count) => `10^${Math.log10(count)}`).join(' and ')} partitions`,
     value: `${mib(few[figure])}, ${mib(many[figure])}`,
-    ratio: many[figure] / few[figure],
+    ...(Number.isFinite(many[figure]) && { ratio: many[figure] / few[figure] }),
   }))
 }
 

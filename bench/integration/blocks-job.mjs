@@ -2,7 +2,7 @@
 import { BlockSource, Producer } from '@pymar/core'
 import { fillBlock, length, mapBlock, mapEach, partitionCount, reduceFn } from './functions.mjs'
 
-const blockLength = 8192
+const blockLength = 4096
 
 export class PointBlocks extends BlockSource {
   static fullLength() {

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DataSourceFactory } from '@pymar/core'
 import fc from 'fast-check'
-import { ArrayBlocks, AsyncJoin, AsyncNumbers, Describe, Harmonic, Join, Letters, Numbers, ReusedBlocks, TypedBlocks } from '../jobs/joins.ts'
+import {
+  ArrayBlocks,
+  AsyncJoin,
+  AsyncNumbers,
+  Describe,
+  Harmonic,
+  Join,
+  Letters,
+  Numbers,
+  ReusedBlocks,
+  TypedBlocks,
+} from '../jobs/joins.ts'
 import { inline, SUBJECTS } from './transports.ts'
 
 const joined = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i).join(' ')
