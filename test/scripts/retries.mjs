@@ -11,4 +11,4 @@ export class Sum extends Producer {
   }
 }
 
-if (isMain(import.meta)) console.log(await Sum.map([1, 2, 3], { partitionTimeoutMs: 2500, retries: 1, slots: 3 }))
+if (isMain(import.meta)) console.log(await Sum.map([1, 2, 3], { partitionTimeoutMs: 4000, retries: 1, slots: 3 }))
