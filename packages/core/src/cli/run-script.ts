@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url'
 import { PymarError } from '../errors.ts'
 import { setHost } from '../host.ts'
 import { loaderFor, useTsx } from '../job/loader.ts'
-import { ProgressLine } from './progress-line.ts'
 
 const EXIT_ERROR = 1
 /** By custom: 128 + the number of the signal. */
@@ -23,7 +22,7 @@ export async function runScript(file: string, args: readonly string[]): Promise<
   process.argv = [process.argv[0] as string, path, ...args]
   const interrupt = new AbortController()
   let running = 0
-  const line = showsProgress() ? new ProgressLine(process.stderr) : undefined
+  const line = showsProgress() ? new (await import('./progress-line.ts')).ProgressLine(process.stderr) : undefined
   setHost({
     signal: interrupt.signal,
     jobStarted(name) {
