@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isAlive, pymar, slotsOf, start, until } from '../processes.ts'
 
-for (const file of ['guarded.mts', 'guarded.mjs', 'plain/guarded.js', 'guarded.cjs']) {
+for (const file of ['guarded.mts', 'typed/guarded.mts', 'guarded.mjs', 'plain/guarded.js', 'guarded.cjs']) {
   test(`pymar run starts ${file} as the main module, with the arguments after --`, async () => {
     const { code, out, err } = await pymar(['run', file, '--', 'a', '--b']).ended
     assert.deepEqual([code, out, err], [0, 'a,--b 6\n', ''])

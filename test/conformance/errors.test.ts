@@ -5,6 +5,7 @@ import {
   Closures,
   Flaky,
   type HttpError,
+  Meddles,
   NoLength,
   NotIterable,
   OddLength,
@@ -138,7 +139,19 @@ for (const subject of SUBJECTS) {
     })
 
     test('a source that is none: INVALID_ARGUMENT with what to pass', async () => {
-      for (const source of [5, null, undefined, {}, 'text', class {}, () => [], (async function* () {})()]) {
+      for (const source of [
+        { length: 2.5 },
+        { length: Number.NaN },
+        { length: Number.POSITIVE_INFINITY },
+        5,
+        null,
+        undefined,
+        {},
+        'text',
+        class {},
+        () => [],
+        (async function* () {})(),
+      ]) {
         const error = await fails(Join, source)
         assert.equal(error.code, 'INVALID_ARGUMENT')
         assert.match(error.message, /^Cannot read a source from .*: it is no source; /)
@@ -150,6 +163,11 @@ for (const subject of SUBJECTS) {
 
 test('map() reads a range of a source without fullLength', async () => {
   assert.equal(await local(1).map(Sum as never, new DataSourceFactory(NoLength, { offset: 3, limit: 4 })), 3 + 4 + 5 + 6)
+})
+
+test('user code that writes to the channel of its slot, and replaces globals, does no harm', async () => {
+  assert.equal(await local(1).map(Meddles as never, TEN), 45)
+  assert.equal(await local(1).map(Sum as never, TEN), 45)
 })
 
 test('an uncaught rejection in a slot fails the task that runs there', async () => {

@@ -38,6 +38,11 @@ for (const subject of SUBJECTS) {
       await assert.rejects(job, { code: 'USER_ERROR', message: /onProgress threw Error: no screen/ })
     })
 
+    test('an async onProgress that rejects fails the job with its error', async () => {
+      const job = subject.map(Join, Numbers, { onProgress: (async () => Promise.reject(new Error('no network'))) as () => void })
+      await assert.rejects(job, { code: 'USER_ERROR', message: /onProgress threw Error: no network/ })
+    })
+
     test('partials() gives every partial with its partition, to each reader', async () => {
       const job = subject.map(Join, new DataSourceFactory(Numbers, { params: { length: 10 } }))
       const read = async () => {

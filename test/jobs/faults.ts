@@ -114,6 +114,18 @@ export class ThrowsOddly extends Sum {
   }
 }
 
+/** Writes to the channel that is not its own, and replaces what its slot uses. */
+export class Meddles extends Sum {
+  static override mapFn(xs: Iterable<number>) {
+    process.send?.(null as never)
+    process.send?.({ type: 'broken' })
+    process.send?.({ type: 'ended', ticket: 'x' })
+    globalThis.setImmediate = (() => {}) as never
+    process.send = (() => true) as never
+    return xs
+  }
+}
+
 export class Closures extends Sum {
   static override mapFn(xs: Iterable<number>) {
     return Array.from(xs, (x) => (() => x) as never)

@@ -47,8 +47,10 @@ export async function runScript(file: string, args: readonly string[]): Promise<
     if (interrupt.signal.aborted) process.exitCode = EXIT_INTERRUPTED
   })
   process.on('uncaughtExceptionMonitor', report)
-  if ((await loaderFor(pathToFileURL(path).href)) === 'tsx')
-    await useTsx()
+  if ((await loaderFor(pathToFileURL(path).href)) === 'tsx') await useTsx()
+  // Node 20 does not know this ending, and would take the file for CommonJS.
+  if (path.endsWith('.mts'))
+    return void (await import(pathToFileURL(path).href))
     // What Node itself calls to start a main module, ESM or CommonJS.
   ;(module as unknown as { runMain(): void }).runMain()
 }

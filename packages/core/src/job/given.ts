@@ -30,7 +30,7 @@ export function readGiven(argument: unknown): Given {
   const { data, options } = factory
   checkOptions(`DataSourceFactory of ${typeof data === 'function' ? data.name : 'in-memory data'}`, options, FACTORY_OPTIONS)
   if (typeof data !== 'function') {
-    if (typeof data?.length !== 'number') throw refuse(argument === factory ? data : argument)
+    if (!Array.isArray(data) && !ArrayBuffer.isView(data)) throw refuse(argument === factory ? data : argument)
     for (const key of ['offset', 'limit', 'params'] as const) {
       if (options[key] === undefined) continue
       throw new PymarError('INVALID_ARGUMENT', `Cannot use ${key} of a DataSourceFactory with in-memory data: slice the data instead`)

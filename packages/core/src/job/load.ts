@@ -36,8 +36,8 @@ export async function loadJobFile(url: string, loader: Loader): Promise<JobFile>
 export function findExport(file: JobFile, what: 'producer' | 'source', name: string): Named {
   const candidates = new Map<Named, string>()
   for (const [key, value] of allExports(file)) if (typeof value === 'function' && value.name === name) candidates.set(value, key)
-  const exact = [...candidates].find(([, key]) => key === name)
-  const [only] = exact ?? (candidates.size === 1 ? [...candidates.keys()] : [])
+  // Several classes of one name cannot be told apart: the key of one of them would be a guess at which was meant.
+  const [only] = candidates.size === 1 ? candidates.keys() : []
   if (only) return only
   const path = fileURLToPath(file.url)
   const names = [...new Set(allExports(file).map(([key]) => key))].filter((key) => key !== 'default' && key !== 'module.exports')

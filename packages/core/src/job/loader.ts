@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import module from 'node:module'
 import { extname } from 'node:path'
@@ -50,11 +51,30 @@ async function relativeImports(file: string, strip: StripTypes): Promise<string[
   const { init, parse } = await import('es-module-lexer')
   await init()
   try {
-    quietly(() => strip(text, { mode: 'strip' }))
-    const [imports] = parse(text)
-    return imports.flatMap(({ specifier }) => (specifier?.startsWith('.') ? [new URL(specifier, file).href] : []))
+    let stripped = ''
+    quietly(() => {
+      stripped = strip(text, { mode: 'strip' })
+    })
+    // Stripping leaves decorators in, which Node cannot run.
+    if (/^\s*@[A-Za-z_$]/m.test(stripped)) return undefined
+    const imports = parse(text)[0].flatMap((entry) => (entry.type === 'static' || entry.type === 'reexport-star' ? entry : []))
+    const loaded = imports.filter(({ typeOnly }) => !typeOnly)
+    if (loaded.some(({ specifier, attributes }) => !nodeFinds(specifier, file, attributes !== null))) return undefined
+    return loaded.flatMap(({ specifier }) => (specifier.startsWith('.') ? [new URL(specifier, file).href] : []))
   } catch {
     return undefined
+  }
+}
+
+/** Whether Node finds what an import names: a file under its own name, or a package, not an alias of tsconfig's. */
+function nodeFinds(specifier: string, file: string, hasAttributes: boolean): boolean {
+  if (specifier.startsWith('.')) return existsSync(new URL(specifier, file)) && (hasAttributes || !specifier.endsWith('.json'))
+  if (/^[a-z]+:/.test(specifier) || specifier.startsWith('/') || specifier.startsWith('#')) return true
+  try {
+    module.createRequire(file).resolve(specifier)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND'
   }
 }
 

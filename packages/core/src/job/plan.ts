@@ -94,11 +94,11 @@ function hasOwnLength(source: SourceClass): boolean {
 function checkPlan(source: SourceClass, plan: Plan | undefined): JobPlan {
   const refuse = (found: string) => new PymarError('INVALID_ARGUMENT', `Cannot use partitions() of ${source.name}: ${found}`)
   if (!Array.isArray(plan?.partitions)) throw refuse('it returned no { partitions: [...] }')
-  plan.partitions.forEach((partition: Partition, i) => {
-    const found = `partition ${i} is ${show(partition)}`
-    if (partition?.index !== i) throw refuse(`${found}, and its index must be ${i}`)
+  Array.from(plan.partitions as readonly (Partition | undefined)[]).forEach((partition, i) => {
+    const found = () => `partition ${i} is ${show(partition)}`
+    if (partition?.index !== i) throw refuse(`${found()}, and its index must be ${i}`)
     if (!isCount(partition.offset) || !isCount(partition.limit)) {
-      throw refuse(`${found}, and its offset and limit must be integers from 0 to 2^53 - 1`)
+      throw refuse(`${found()}, and its offset and limit must be integers from 0 to 2^53 - 1`)
     }
   })
   return { partitions: plan.partitions, ...(plan.close && { close: () => plan.close?.() }) }

@@ -5,7 +5,7 @@ import type { PartitionList } from '../job/plan.ts'
 import type { Work } from '../job/run.ts'
 import type { MapOptions } from '../options.ts'
 import type { Channel, ChannelEvents, Loss, Task, TaskAttempt, Where } from '../transport/port.ts'
-import { encode } from '../wire/codec.ts'
+import { checkSize, encode } from '../wire/codec.ts'
 import { Deadlines } from './deadlines.ts'
 import { failedError, type JobNames, lostError, partitionTimeoutError } from './job-errors.ts'
 import { type Attempt, Ledger, type Verdict } from './ledger.ts'
@@ -168,7 +168,11 @@ export class Dispatcher implements ChannelEvents {
 
   #work({ id, attempt }: Attempt): Work {
     const reduction = this.#reductions.get(id)
-    if (reduction) return { kind: 'reduction', partials: reduction.partials }
+    if (reduction) {
+      const bytes = reduction.partials.reduce((sum, { byteLength }) => sum + byteLength, 0)
+      checkSize(bytes, `${reduction.partials.length} partials that are reduced together`)
+      return { kind: 'reduction', partials: reduction.partials }
+    }
     const { index, offset, limit, hint } = this.#partition(id)
     const name = `partition ${index} of ${this.#names.partitions}`
     return {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { messageOf, PymarError } from '../errors.ts'
 import { currentHost, type JobObserver } from '../host.ts'
 import type { Given } from '../job/given.ts'
@@ -77,6 +78,7 @@ class JobRun {
     this.#observer = host?.jobStarted(request.producer.name)
     const { timeoutMs, signal } = request.options
     if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#timedOut(timeoutMs), timeoutMs)
+    // Many jobs may share a signal, which is no leak: each lets go of it when it ends.
     for (const source of [host?.signal, transports.closing, control.signal, signal]) this.#cancelBy(source)
     if (!this.#over.signal.aborted) this.#start().catch((error) => this.#fail(error))
   }
@@ -158,18 +160,26 @@ class JobRun {
     if (!this.#dispatcher) return
     const progress: Progress = { ...this.#dispatcher.state, elapsedMs: performance.now() - this.#startedAt }
     this.#observer?.progress(progress)
+    const { options, producer } = this.#request
+    const failed = (error: unknown) => {
+      const message = `Cannot report progress of ${producer.name}: onProgress threw ${messageOf(error)}`
+      this.#fail(new PymarError('USER_ERROR', message, { cause: error }))
+    }
     try {
-      this.#request.options.onProgress?.(progress)
+      // Of an async function too, though its type does not ask for one.
+      const result: unknown = options.onProgress?.(progress)
+      if (result instanceof Promise) result.catch(failed)
     } catch (error) {
-      const { name } = this.#request.producer
-      this.#fail(new PymarError('USER_ERROR', `Cannot report progress of ${name}: onProgress threw ${messageOf(error)}`, { cause: error }))
+      failed(error)
     }
   }
 
   #cancelBy(signal: AbortSignal | undefined) {
     const cancel = () => this.#fail(cancelledError(this.#request.producer.name, signal?.reason))
-    if (signal?.aborted) cancel()
-    else signal?.addEventListener('abort', cancel, { once: true, signal: this.#over.signal })
+    if (!signal) return
+    if (signal.aborted) return cancel()
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', cancel, { once: true, signal: this.#over.signal })
   }
 
   #timedOut(limitMs: number) {

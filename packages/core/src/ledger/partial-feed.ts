@@ -9,7 +9,9 @@ export interface Partial {
 /** Partials as they arrive, for one reader: they wait as bytes until they are read, and the job's failure is thrown. */
 export class PartialFeed implements AsyncIterableIterator<Partial> {
   readonly #closed: (feed: PartialFeed) => void
-  readonly #queue: { partition: Partition; bytes: Uint8Array }[] = []
+  #queue: { partition: Partition; bytes: Uint8Array }[] = []
+  /** How many of the queue have been read; it is cut only when that is half of it. */
+  #read = 0
   #end: { error?: unknown } | undefined
   #wakers: (() => void)[] = []
 
@@ -30,7 +32,8 @@ export class PartialFeed implements AsyncIterableIterator<Partial> {
 
   async next(): Promise<IteratorResult<Partial, undefined>> {
     for (;;) {
-      const first = this.#queue.shift()
+      const first = this.#queue[this.#read]
+      if (first) this.#advance()
       if (first) return { done: false, value: { partition: first.partition, value: decode(first.bytes) } }
       if (this.#end) {
         const { error } = this.#end
@@ -45,11 +48,19 @@ export class PartialFeed implements AsyncIterableIterator<Partial> {
   }
 
   async return(): Promise<IteratorResult<Partial, undefined>> {
-    this.#queue.length = 0
+    this.#queue = []
+    this.#read = 0
     this.#end = {}
     this.#closed(this)
     this.#wakeAll()
     return { done: true, value: undefined }
+  }
+
+  #advance() {
+    this.#read++
+    if (this.#read * 2 < this.#queue.length) return
+    this.#queue = this.#queue.slice(this.#read)
+    this.#read = 0
   }
 
   #wakeAll() {

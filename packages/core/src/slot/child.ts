@@ -19,6 +19,10 @@ type Run = ToSlot & { readonly type: 'run' }
 /** sysexits.h: an internal error. */
 const EXIT_AFTER_STRAY_ERROR = 70
 
+// As they are now: user code may replace them, as fake timers do.
+const { setImmediate: nextTurn } = globalThis
+const tell = process.send?.bind(process)
+
 let file: Promise<JobFile | undefined> = Promise.resolve(undefined)
 let loading = false
 const told = new Map<string, SlotJob>()
@@ -94,7 +98,7 @@ async function work() {
     const { ticket } = next
     running = { ticket, abort: new AbortController() }
     const outcome = await attempt(loaded, next, running.abort.signal)
-    await new Promise((turn) => setImmediate(turn))
+    await new Promise((turn) => nextTurn(turn))
     running = undefined
     send({ type: 'ended', ticket, outcome })
   }
@@ -139,5 +143,5 @@ function broken(error: unknown) {
 
 function send(message: FromSlot, sent: () => void = () => {}) {
   // Without a channel there is nobody left to tell; 'disconnect' ends this process.
-  process.send?.(message, undefined, {}, sent)
+  tell?.(message, undefined, {}, sent)
 }

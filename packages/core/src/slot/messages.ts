@@ -40,3 +40,15 @@ export type FromSlot =
   | { readonly type: 'dropped'; readonly ticket: number }
   /** A task has ended. With `last`, the slot ends too, because code that it no longer controls has thrown. */
   | { readonly type: 'ended'; readonly ticket: number; readonly outcome: Outcome; readonly last?: true }
+
+const FROM_SLOT: ReadonlySet<unknown> = new Set<FromSlot['type']>(['up', 'loaded', 'broken', 'dropped', 'ended'])
+
+/** Whether something that came over a slot's channel is of ours, by its looks. */
+export function isFromSlot(message: unknown): message is FromSlot {
+  if (typeof message !== 'object' || message === null) return false
+  const { type, ticket, error, outcome } = message as Record<string, unknown>
+  if (!FROM_SLOT.has(type)) return false
+  if (type === 'broken') return typeof error === 'object' && error !== null && 'kind' in error
+  if (type === 'ended') return typeof ticket === 'number' && typeof outcome === 'object' && outcome !== null
+  return true
+}

@@ -19,6 +19,12 @@ const TURN_MS = 1000
 /** After a process could not be started, none is tried for this long, in milliseconds, as long as others are there. */
 const START_PAUSE_MS = 1000
 
+/** Pools of this process that have not been closed: their slots end with it at the latest. */
+const POOLS = new Set<SlotPool>()
+process.once('exit', () => {
+  for (const pool of POOLS) pool.kill()
+})
+
 /**
  * The slots of one process: started when there is work for them, kept warm, replaced when they die, shared by all jobs.
  *
@@ -42,7 +48,7 @@ export class SlotPool {
 
   constructor(settings: PoolSettings) {
     this.settings = settings
-    process.once('exit', this.#killAll)
+    POOLS.add(this)
   }
 
   /** Slots that are there, busy or not. */
@@ -70,18 +76,19 @@ export class SlotPool {
   /** Ends all slots; resolves when they are gone. */
   async close(): Promise<void> {
     this.#closed = true
-    process.removeListener('exit', this.#killAll)
+    POOLS.delete(this)
     for (const slot of [...this.#slots]) this.#leave(slot)
     if (this.#leaving.size === 0) return
     // An interval, since slots do not keep the process alive, and this promise must.
-    const late = setInterval(() => this.#killAll(), CLOSE_GRACE_MS)
+    const late = setInterval(() => this.kill(), CLOSE_GRACE_MS)
     await new Promise<void>((done) => {
       this.#emptied = done
     })
     clearInterval(late)
   }
 
-  readonly #killAll = () => {
+  /** Ends all slots now, whatever they are doing. */
+  kill(): void {
     for (const slot of [...this.#slots, ...this.#leaving]) slot.kill()
   }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { FromSlot, ToSlot } from './messages.ts'
+import { type FromSlot, isFromSlot, type ToSlot } from './messages.ts'
 
 export interface SlotSettings {
   /** Heap of the slot in MiB; Node's own limit where it is not given. */
@@ -53,7 +53,9 @@ export class SlotProcess {
     // What keeps the starting process alive is the job that runs, not the slots that stay warm after it.
     this.#child.unref()
     this.#child.channel?.unref()
-    this.#child.on('message', (message: FromSlot) => {
+    this.#child.on('message', (message: unknown) => {
+      // User code can write to the channel too.
+      if (!isFromSlot(message)) return
       this.#up = true
       events.message(message)
     })

@@ -35,6 +35,8 @@ interface HostObjects {
 const Serializer = v8.Serializer as new () => v8.Serializer & HostObjects
 
 const QUOTE_LIMIT = 200
+/** Below 2^31 with room for what surrounds the value. */
+const MAX_BYTES = 2_000_000_000
 
 class Writer extends Serializer {
   constructor() {
@@ -85,7 +87,22 @@ export function encode(value: unknown, what: string): Uint8Array {
       cause: error,
     })
   }
-  return writer.releaseBuffer()
+  const bytes = writer.releaseBuffer()
+  checkSize(bytes.byteLength, what)
+  return bytes
+}
+
+/**
+ * Checks that so many bytes can be sent in one message: Node's channel to a child process fails beyond 2 GiB.
+ *
+ * @throws {PymarError} `TOO_LARGE` if they cannot.
+ */
+export function checkSize(bytes: number, what: string): void {
+  if (bytes <= MAX_BYTES) return
+  throw new PymarError(
+    'TOO_LARGE',
+    `Cannot send ${what}: it takes ${bytes} bytes, and a message holds ${MAX_BYTES}; make partials smaller, or partitions more`,
+  )
 }
 
 /**
