@@ -119,6 +119,14 @@ test('a script runs under plain node, and under node:test with its own producer'
   assert.match(tested.out, /pass 1/)
 })
 
+test('a class that was given on the command line is refused, since slots have no file to find it in', async () => {
+  const script = `const { Producer } = require('@pymar/core')
+    class Sum extends Producer { static mapFn(xs) { return xs } static reduceFn() { return 0 } }
+    Sum.map([1]).catch(({ code, message }) => console.log(code, message))`
+  const { out } = await start(['-e', script]).ended
+  assert.match(out, /^JOB_FILE Cannot find the job file of Sum: it was not defined in a file; /)
+})
+
 test('without a terminal there is no progress line', async () => {
   const { err } = await pymar(['run', 'guarded.mjs']).ended
   assert.equal(err, '')

@@ -36,6 +36,10 @@ test('locate() follows the module option, and refuses a class without a file', a
     message: /^Cannot find the job file of Nowhere: it was not defined in a file; /,
   })
   await assert.rejects(locate(Join, new URL('https://example.test/job.js')), { code: 'JOB_FILE', message: /it is no file/ })
+  await assert.rejects(locate(Join, 'file://elsewhere/job.js'), {
+    code: 'JOB_FILE',
+    message: /^Cannot load job file file:\/\/elsewhere\/job\.js: /,
+  })
 })
 
 test('findExport() takes the export whose class has the name, under whatever key', () => {

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs'
 import type { Session } from 'node:inspector'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { PymarError } from '../errors.ts'
+import { messageOf, PymarError } from '../errors.ts'
 
 const found = new WeakMap<object, string>()
 
@@ -31,16 +32,24 @@ export async function locate(target: { readonly name: string }, module?: string 
 }
 
 function moduleUrl(module: string | URL): string {
-  const url = module instanceof URL || module.startsWith('file:') ? new URL(module) : pathToFileURL(resolve(module))
-  if (url.protocol !== 'file:') throw new PymarError('JOB_FILE', `Cannot load job file ${url}: it is no file; pass a path or a file URL`)
-  return url.href
+  const refuse = (found: string) => new PymarError('JOB_FILE', `Cannot load job file ${module}: ${found}; pass a path or a file URL`)
+  try {
+    const url = module instanceof URL || module.startsWith('file:') ? new URL(module) : pathToFileURL(resolve(module))
+    if (url.protocol !== 'file:') throw refuse('it is no file')
+    return pathToFileURL(fileURLToPath(url)).href
+  } catch (error) {
+    throw error instanceof PymarError ? error : refuse(messageOf(error))
+  }
 }
 
-/** Loaders append queries of their own to a module's URL; CommonJS modules may be known by their path alone. */
+/**
+ * The file of a script as V8 names it: loaders append queries of their own to a module's URL, CommonJS modules may be known by
+ * their path alone, and code that was given on the command line is named like a file that is not there.
+ */
 function scriptUrl(script = ''): string | undefined {
-  if (script.startsWith('/')) return pathToFileURL(script).href
-  if (!script.startsWith('file:')) return undefined
-  return pathToFileURL(fileURLToPath(script)).href
+  if (!script.startsWith('/') && !script.startsWith('file:')) return undefined
+  const path = script.startsWith('/') ? script : fileURLToPath(script)
+  return existsSync(path) ? pathToFileURL(path).href : undefined
 }
 
 async function whereDefined(target: object): Promise<string | undefined> {
