@@ -38,7 +38,8 @@ function report(measured: string): string {
   return `# Results
 
 Written by \`npm run bench\`. A ratio is the median over the rounds of one time by that of its peer in the same round; the
-contestants take turns within each round.
+contestants take turns within each round. Cold processes, the peer's too, start without \`NODE_EXTRA_CA_CERTS\`, which Node 20 reads at
+each start: where it is set, a process more costs more.
 
 ${measured}`
 }
