@@ -47,6 +47,22 @@ test('a job file that cannot be loaded fails the job, naming the file, and leave
   assert.equal(lines[4], '6')
 })
 
+for (const [file, flags] of [
+  ['job.mjs', []],
+  ['job.mts', ['--import', 'tsx']],
+] as const) {
+  test(`a class that is not the one that the job file exports under its name is refused, in ${file}`, async () => {
+    const { out, err } = await start([...flags, `namesakes/${file}`]).ended
+    const lines = out.trimEnd().split('\n')
+    assert.deepEqual(lines.slice(0, 2), ['same: 2', 'reexported: 2000'], err)
+    const refusal = (what: string, where: string) =>
+      new RegExp(`: JOB_FILE Cannot use ${what} of .*${file}: the script uses another .* of that name, defined in .*${where}; give each class`)
+    assert.match(lines[2] ?? '', refusal('source "Items"', 'sources.mjs'))
+    assert.match(lines[3] ?? '', refusal('producer "Sum"', file))
+    assert.match(lines[4] ?? '', refusal('producer "Sum"', file))
+  })
+}
+
 test('a job file whose import never ends holds a slot no longer than the job', async () => {
   const { code, out } = await pymar(['run', 'endless-import.mjs']).ended
   assert.equal(code, 0)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DataSourceFactory } from '@pymar/core'
 import { InlineTransport } from '../../packages/core/dist/transport/inline.js'
-import type { Channel, ChannelEvents, JobSpec, Task, Transport } from '../../packages/core/dist/transport/port.js'
+import type { Attempt, Channel, ChannelEvents, JobSpec, Transport } from '../../packages/core/dist/transport/port.js'
 import { Harmonic, Join, Numbers } from '../jobs/joins.ts'
 import { random } from '../processes.ts'
 import { type AnyProducer, inline, mapOver } from './transports.ts'
@@ -31,7 +31,7 @@ class DisorderlyChannel implements Channel {
   readonly workers = WINDOW
   readonly #job: JobSpec
   readonly #next: () => number
-  readonly #pending = new Set<Task>()
+  readonly #pending = new Set<Attempt>()
   readonly #later: (() => void)[] = []
   #events: ChannelEvents | undefined
   #closed = false
@@ -49,28 +49,28 @@ class DisorderlyChannel implements Channel {
     this.#events = events
   }
 
-  send(task: Task) {
-    this.#pending.add(task)
-    void this.#compute(task)
+  send(attempt: Attempt) {
+    this.#pending.add(attempt)
+    void this.#compute(attempt)
   }
 
-  stop(task: Task) {
-    this.#pending.delete(task)
+  stop(attempt: Attempt) {
+    this.#pending.delete(attempt)
   }
 
   close() {
     this.#closed = true
   }
 
-  async #compute(task: Task) {
-    const answer = await this.#answer(task)
+  async #compute(attempt: Attempt) {
+    const answer = await this.#answer(attempt)
     for (let copies = this.#next() < 0.2 ? 2 : 1; copies > 0; copies--)
       this.#later.splice(Math.floor(this.#next() * this.#later.length), 0, answer)
     // Some are lost before their answer comes, which then comes all the same.
-    if (this.#next() < 0.2) this.#later.unshift(() => this.#events?.lost(task, { host: 'h', pid: 1, exit: 'signal SIGKILL' }))
-    if (this.#next() < 0.1) this.#later.unshift(() => this.#events?.returned(task))
+    if (this.#next() < 0.2) this.#later.unshift(() => this.#events?.lost(attempt, { host: 'h', pid: 1, exit: 'signal SIGKILL' }))
+    if (this.#next() < 0.1) this.#later.unshift(() => this.#events?.returned(attempt))
     if (this.#next() < 0.1) this.#later.push(() => this.#events?.room())
-    if (this.#next() < 0.5) this.#later.unshift(() => this.#events?.started(task))
+    if (this.#next() < 0.5) this.#later.unshift(() => this.#events?.started(attempt))
     setImmediate(() => this.#speak())
   }
 
@@ -82,23 +82,23 @@ class DisorderlyChannel implements Channel {
   }
 
   /** Asks an inline channel of its own, and gives its answer as something to be said later. */
-  async #answer(task: Task): Promise<() => void> {
+  async #answer(attempt: Attempt): Promise<() => void> {
     const channel = await new InlineTransport().open(this.#job, 1)
     return new Promise((resolve) => {
       channel.listen({
         started: () => {},
         partial: (_, bytes) =>
           resolve(() => {
-            this.#pending.delete(task)
-            this.#events?.partial(task, bytes)
+            this.#pending.delete(attempt)
+            this.#events?.partial(attempt, bytes)
           }),
-        failed: (_, code, error, where) => resolve(() => this.#events?.failed(task, code, error, where)),
+        failed: (_, code, error, where) => resolve(() => this.#events?.failed(attempt, code, error, where)),
         lost: () => {},
         returned: () => {},
         room: () => {},
         broken: () => {},
       })
-      channel.send(task)
+      channel.send(attempt)
     })
   }
 }
@@ -121,7 +121,7 @@ test('an answer is the same bits when answers come late, twice, in any order, an
   }
 })
 
-/** Takes every task and never answers. */
+/** Takes every attempt and never answers. */
 class SilentTransport implements Transport {
   closed = 0
 

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { isMain } from '@pymar/core'
+import { checkClass, textOf } from '../../packages/core/dist/job/class-ref.js'
 import { findExport } from '../../packages/core/dist/job/load.js'
 import { locate } from '../../packages/core/dist/job/locate.js'
-import { Busy } from '../jobs/busy.mjs'
+import { Busy, Pids } from '../jobs/busy.mjs'
 import { Join } from '../jobs/joins.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pymar-test-'))
@@ -20,23 +21,23 @@ function write(name: string, text: string): string {
 }
 
 test('locate() finds where a class was defined, in JavaScript and TypeScript, ESM and CommonJS', async () => {
-  assert.equal(await locate(Busy), new URL('../jobs/busy.mjs', import.meta.url).href)
-  assert.equal(await locate(Join), new URL('../jobs/joins.ts', import.meta.url).href)
+  assert.equal((await locate(Busy)).url, new URL('../jobs/busy.mjs', import.meta.url).href)
+  assert.equal((await locate(Join)).url, new URL('../jobs/joins.ts', import.meta.url).href)
   const url = write('class with spaces.cjs', 'exports.Thing = class Thing {}')
   const { Thing } = await import(url)
-  assert.equal(await locate(Thing), url)
+  assert.equal((await locate(Thing)).url, url)
 })
 
 test('locate() follows the module option, and refuses a class without a file', async () => {
-  assert.equal(await locate(Join, 'some/job.ts'), pathToFileURL('some/job.ts').href)
-  assert.equal(await locate(Join, 'file:///some/job.ts'), 'file:///some/job.ts')
+  assert.equal((await locate(Join, undefined, 'some/job.ts')).url, pathToFileURL('some/job.ts').href)
+  assert.equal((await locate(Join, undefined, 'file:///some/job.ts')).url, 'file:///some/job.ts')
   const Nowhere = new Function('return class Nowhere {}')()
   await assert.rejects(locate(Nowhere), {
     code: 'JOB_FILE',
     message: /^Cannot find the job file of Nowhere: it was not defined in a file; /,
   })
-  await assert.rejects(locate(Join, new URL('https://example.test/job.js')), { code: 'JOB_FILE', message: /it is no file/ })
-  await assert.rejects(locate(Join, 'file://elsewhere/job.js'), {
+  await assert.rejects(locate(Join, undefined, new URL('https://example.test/job.js')), { code: 'JOB_FILE', message: /it is no file/ })
+  await assert.rejects(locate(Join, undefined, 'file://elsewhere/job.js'), {
     code: 'JOB_FILE',
     message: /^Cannot load job file file:\/\/elsewhere\/job\.js: /,
   })
@@ -57,6 +58,15 @@ test('findExport() takes the export whose class has the name, under whatever key
     code: 'JOB_FILE',
     message: /2 of its exports are called so/,
   })
+})
+
+test('checkClass() takes a class that another loader printed otherwise, and no other class of that name', async () => {
+  const url = new URL('../jobs/busy.mjs', import.meta.url).href
+  const check = (definition: { url: string; text: string }) => checkClass('producer', Busy, { name: 'Busy', definition }, '/job.mjs')
+  await check({ url, text: textOf(Busy) })
+  await check({ url, text: 'class Busy { /* printed by another loader */ }' })
+  await assert.rejects(check({ url, text: textOf(Pids) }), { code: 'JOB_FILE', message: /^Cannot use producer "Busy" of \/job\.mjs: / })
+  await assert.rejects(check({ url: import.meta.url, text: 'class Busy {}' }), { code: 'JOB_FILE', message: /defined in .*job-file\.test/ })
 })
 
 const strips = Boolean((process.features as { typescript?: unknown }).typescript)

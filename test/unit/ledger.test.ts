@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Attempt, Ledger } from '../../packages/core/dist/ledger/ledger.js'
+import { Ledger } from '../../packages/core/dist/ledger/ledger.js'
+import type { AttemptId } from '../../packages/core/dist/transport/port.js'
 
 const limits = { maxAttempts: 3, retries: 1 }
 
@@ -11,7 +12,7 @@ const steps = fc.array(fc.tuple(fc.constantFrom('take', 'started', 'count', 'los
 test('every partition is counted once, and progress adds up, whatever happens in whatever order', () => {
   const property = fc.property(fc.integer({ min: 1, max: 12 }), steps, (partitions, script) => {
     const ledger = new Ledger<string>(partitions, { maxAttempts: 1e6, retries: 1e6 })
-    const sent: Attempt[] = []
+    const sent: AttemptId[] = []
     const counted = new Set<number>()
     const take = () => {
       const attempt = ledger.take()
@@ -41,9 +42,9 @@ test('every partition is counted once, and progress adds up, whatever happens in
 
 test('an attempt that is not the latest changes nothing, but its answer counts', () => {
   const ledger = new Ledger<string>(1, limits)
-  const first = ledger.take() as Attempt
+  const first = ledger.take() as AttemptId
   assert.equal(ledger.lose(first, 'gone'), 'again')
-  const second = ledger.take() as Attempt
+  const second = ledger.take() as AttemptId
   assert.deepEqual([first.attempt, second.attempt], [1, 2])
   assert.equal(ledger.lose(first, 'gone twice'), 'ignored')
   assert.equal(ledger.fail(first), 'ignored')
@@ -57,19 +58,19 @@ test('an attempt that is not the latest changes nothing, but its answer counts',
 test('maxAttempts limits losses and retries limit failures, each on their own', () => {
   const lose = new Ledger<string>(1, limits)
   assert.deepEqual(
-    ['a', 'b', 'c'].map((loss) => lose.lose(lose.take() as Attempt, loss)),
+    ['a', 'b', 'c'].map((loss) => lose.lose(lose.take() as AttemptId, loss)),
     ['again', 'again', 'final'],
   )
   assert.deepEqual(lose.losses(0), ['a', 'b', 'c'])
   const fail = new Ledger<string>(1, limits)
-  assert.equal(fail.lose(fail.take() as Attempt, 'a'), 'again')
-  assert.equal(fail.fail(fail.take() as Attempt), 'again')
-  assert.equal(fail.fail(fail.take() as Attempt), 'final')
+  assert.equal(fail.lose(fail.take() as AttemptId, 'a'), 'again')
+  assert.equal(fail.fail(fail.take() as AttemptId), 'again')
+  assert.equal(fail.fail(fail.take() as AttemptId), 'final')
 })
 
 test('tasks that wait for another attempt, and reductions, go before fresh partitions', () => {
   const ledger = new Ledger<string>(3, limits)
-  const first = ledger.take() as Attempt
+  const first = ledger.take() as AttemptId
   ledger.add(3)
   ledger.lose(first, 'gone')
   assert.deepEqual(

@@ -211,8 +211,8 @@ function readRequest(producer: ProducerCode, source: unknown, options: MapOption
   check(`WORKERS_NUMBER of ${name}`, count, POSITIVE)
   const given = readUser('the items of a source', () => readGiven(source))
   if (given.kind === 'class' && !given.source.name) throw refuse('its source class has no name; slots find it by that')
-  const find = async () => (await import('./job/locate.ts')).locate(producer, module)
-  return { producer, given, count, options, locate: find }
+  const locate = async () => (await import('./job/locate.ts')).locate(producer, given.kind === 'class' ? given.source : undefined, module)
+  return { producer, given, count, options, locate }
 }
 
 /** Reads what a getter or an iterator of user code gives. */

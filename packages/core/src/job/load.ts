@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { show } from '../checks.ts'
 import { messageOf, PymarError } from '../errors.ts'
+import { type ClassRef, checkClass } from './class-ref.ts'
 import { type Loader, useTsx } from './loader.ts'
 
 /** The job file as a slot has it: its exports, to be found by the name of the class or function. */
@@ -9,7 +10,7 @@ export interface JobFile {
   readonly exports: Readonly<Record<string, unknown>>
 }
 
-type Named = Function
+type Class = Function
 
 /**
  * Imports a job file.
@@ -29,15 +30,31 @@ export async function loadJobFile(url: string, loader: Loader): Promise<JobFile>
 }
 
 /**
- * Finds a class or function of a job file by its own name, under whatever name it is exported.
+ * Finds the class that a script uses among the exports of its job file.
+ *
+ * @typeParam Code What the class has, which the script has checked.
+ * @throws {PymarError} `JOB_FILE` if no export has its name, several do, or the one that does is another class.
+ */
+export async function findClass<Code extends { readonly name: string }>(
+  file: JobFile,
+  what: 'producer' | 'source',
+  ref: ClassRef,
+): Promise<Code> {
+  const found = findExport(file, what, ref.name)
+  await checkClass(what, found, ref, fileURLToPath(file.url))
+  return found as unknown as Code
+}
+
+/**
+ * Finds a class of a job file by its own name, under whatever name it is exported.
  *
  * @throws {PymarError} `JOB_FILE` if no export has that name, or several do; it lists what the file exports.
  */
-export function findExport(file: JobFile, what: 'producer' | 'source', name: string): Named {
-  const candidates = new Map<Named, string>()
-  for (const [key, value] of allExports(file)) if (typeof value === 'function' && value.name === name) candidates.set(value, key)
+export function findExport(file: JobFile, what: 'producer' | 'source', name: string): Class {
+  const candidates = new Set<Class>()
+  for (const [, value] of allExports(file)) if (typeof value === 'function' && value.name === name) candidates.add(value)
   // Several classes of one name cannot be told apart: the key of one of them would be a guess at which was meant.
-  const [only] = candidates.size === 1 ? candidates.keys() : []
+  const [only] = candidates.size === 1 ? candidates : []
   if (only) return only
   const path = fileURLToPath(file.url)
   const names = [...new Set(allExports(file).map(([key]) => key))].filter((key) => key !== 'default' && key !== 'module.exports')

@@ -13,7 +13,10 @@ export interface ProducerCode {
 }
 
 /** How a slot makes its own slice: the static side of a source class. */
-export type SourceCode = new (offset: number, limit: number, params: unknown) => object
+export interface SourceCode {
+  readonly name: string
+  new (offset: number, limit: number, params: unknown): object
+}
 
 type Opener = (signal: AbortSignal) => Blocks
 
@@ -27,7 +30,7 @@ export interface LoadedJob {
 }
 
 /** What there is to compute: a partition's slice, or partials that are to be reduced to one. */
-export type Work =
+export type Task =
   | {
       readonly kind: 'partition'
       readonly partition: Omit<Partition, 'hint'>
@@ -46,21 +49,21 @@ export type Outcome = { readonly bytes: Uint8Array } | { readonly code: ErrorCod
 const OWN_CODES: ReadonlySet<string> = new Set<ErrorCode>(['SOURCE_FAILED', 'UNSERIALIZABLE', 'TOO_LARGE', 'JOB_FILE'])
 
 /** The one way to compute anything, whatever the transport: decodes what it needs, runs user code, encodes what it gives. */
-export async function perform(job: LoadedJob, work: Work, signal: AbortSignal): Promise<Outcome> {
+export async function perform(job: LoadedJob, task: Task, signal: AbortSignal): Promise<Outcome> {
   try {
-    const value = work.kind === 'partition' ? await runPartition(job, work, signal) : await job.producer.reduceFn(work.partials.map(decode))
-    return { bytes: encode(value, nameOf(job, work)) }
+    const value = task.kind === 'partition' ? await runPartition(job, task, signal) : await job.producer.reduceFn(task.partials.map(decode))
+    return { bytes: encode(value, nameOf(job, task)) }
   } catch (thrown) {
     const code = thrown instanceof PymarError && OWN_CODES.has(thrown.code) ? thrown.code : 'USER_ERROR'
     return { code, error: describeError(thrown) }
   }
 }
 
-async function runPartition(job: LoadedJob, work: Work & { kind: 'partition' }, signal: AbortSignal): Promise<unknown> {
+async function runPartition(job: LoadedJob, task: Task & { kind: 'partition' }, signal: AbortSignal): Promise<unknown> {
   const { producer } = job
-  const partition: Partition = work.hint ? { ...work.partition, hint: decode(work.hint) } : work.partition
-  const source = work.slice ? decode(work.slice) : load(job, partition)
-  const context: PartitionContext = { source, partition, job: job.id, attempt: work.attempt, signal }
+  const partition: Partition = task.hint ? { ...task.partition, hint: decode(task.hint) } : task.partition
+  const source = task.slice ? decode(task.slice) : load(job, partition)
+  const context: PartitionContext = { source, partition, job: job.id, attempt: task.attempt, signal }
   const open = opener(source)
   if (!open) return mapAndReduce(producer, source, context)
   return reduceBlocks(producer, open, signal, (block) => mapAndReduce(producer, block, context))
@@ -109,6 +112,6 @@ function opener(source: unknown): Opener | undefined {
 }
 
 /** How errors name what an attempt was about. */
-function nameOf(job: Pick<LoadedJob, 'partitions'>, work: Work): string {
-  return work.kind === 'partition' ? `the partial of partition ${work.partition.index} of ${job.partitions}` : 'a partial of reduceFn'
+function nameOf(job: Pick<LoadedJob, 'partitions'>, task: Task): string {
+  return task.kind === 'partition' ? `the partial of partition ${task.partition.index} of ${job.partitions}` : 'a partial of reduceFn'
 }

@@ -2,13 +2,13 @@ import type { Partition } from '../data-source.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Given } from '../job/given.ts'
 import type { PartitionList } from '../job/plan.ts'
-import type { Work } from '../job/run.ts'
+import type { Task } from '../job/run.ts'
 import type { MapOptions } from '../options.ts'
-import type { Channel, ChannelEvents, Loss, Task, TaskAttempt, Where } from '../transport/port.ts'
+import type { Attempt, AttemptId, Channel, ChannelEvents, Loss, Where } from '../transport/port.ts'
 import { checkSize, encode } from '../wire/codec.ts'
 import { Deadlines } from './deadlines.ts'
 import { failedError, type JobNames, lostError, partitionTimeoutError } from './job-errors.ts'
-import { type Attempt, Ledger, type Verdict } from './ledger.ts'
+import { Ledger, type Verdict } from './ledger.ts'
 import { type Reduction, ReductionTree } from './reduction-tree.ts'
 
 /** What the tasks of a job come to. */
@@ -32,9 +32,9 @@ export class Dispatcher implements ChannelEvents {
   readonly #ledger: Ledger<Loss>
   readonly #tree: ReductionTree
   readonly #limitMs: number | undefined
-  readonly #deadlines: Deadlines<Task> | undefined
+  readonly #deadlines: Deadlines<Attempt> | undefined
   /** The latest attempt at each task that is under way. */
-  readonly #live = new Map<number, Task>()
+  readonly #live = new Map<number, Attempt>()
   /** Reductions that are not done, by id. */
   readonly #reductions = new Map<number, Reduction>()
   #nextReduction: number
@@ -52,7 +52,7 @@ export class Dispatcher implements ChannelEvents {
     this.#tree = new ReductionTree(Math.max(1, length))
     if (length === 0) this.#reduce({ level: -1, position: 0, partials: [] })
     this.#limitMs = options.partitionTimeoutMs
-    if (this.#limitMs) this.#deadlines = new Deadlines(this.#limitMs, (task) => this.#timedOut(task))
+    if (this.#limitMs) this.#deadlines = new Deadlines(this.#limitMs, (attempt) => this.#timedOut(attempt))
   }
 
   get state(): { partitions: number; done: number; running: number; workers: number } {
@@ -77,36 +77,36 @@ export class Dispatcher implements ChannelEvents {
     this.#channel = undefined
   }
 
-  started(task: TaskAttempt): void {
-    const live = this.#live.get(task.id)
-    if (this.#ledger.started(task) && live && task.id < this.#ledger.partitions) this.#deadlines?.begin(live)
+  started(attempt: AttemptId): void {
+    const live = this.#live.get(attempt.id)
+    if (this.#ledger.started(attempt) && live && attempt.id < this.#ledger.partitions) this.#deadlines?.begin(live)
   }
 
-  partial(task: TaskAttempt, bytes: Uint8Array): void {
-    if (!this.#ledger.count(task.id)) return
-    const live = this.#forget(task.id)
+  partial(attempt: AttemptId, bytes: Uint8Array): void {
+    if (!this.#ledger.count(attempt.id)) return
+    const live = this.#forget(attempt.id)
     // The answer of an earlier attempt makes the later one pointless.
-    if (live && live.attempt !== task.attempt) this.#channel?.stop(live)
-    const reduction = this.#reductions.get(task.id)
-    this.#reductions.delete(task.id)
-    if (!reduction) this.#events.counted(this.#partition(task.id), bytes)
-    this.#advance(reduction ? this.#tree.add(reduction.level + 1, reduction.position, bytes) : this.#tree.add(0, task.id, bytes))
+    if (live && live.attempt !== attempt.attempt) this.#channel?.stop(live)
+    const reduction = this.#reductions.get(attempt.id)
+    this.#reductions.delete(attempt.id)
+    if (!reduction) this.#events.counted(this.#partition(attempt.id), bytes)
+    this.#advance(reduction ? this.#tree.add(reduction.level + 1, reduction.position, bytes) : this.#tree.add(0, attempt.id, bytes))
     this.#fill()
   }
 
-  failed(task: TaskAttempt, code: ErrorCode, error: unknown, where: Where): void {
-    const verdict = this.#ledger.fail(task, RETRYABLE.has(code))
-    this.#goOn(task, verdict, () => failedError(this.#names, this.#partitionOf(task), code, error, where))
+  failed(attempt: AttemptId, code: ErrorCode, error: unknown, where: Where): void {
+    const verdict = this.#ledger.fail(attempt, RETRYABLE.has(code))
+    this.#goOn(attempt, verdict, () => failedError(this.#names, this.#partitionOf(attempt), code, error, where))
   }
 
-  lost(task: TaskAttempt, loss: Loss): void {
-    const verdict = this.#ledger.lose(task, loss)
-    this.#goOn(task, verdict, () => lostError(this.#names, this.#partitionOf(task), this.#ledger.losses(task.id)))
+  lost(attempt: AttemptId, loss: Loss): void {
+    const verdict = this.#ledger.lose(attempt, loss)
+    this.#goOn(attempt, verdict, () => lostError(this.#names, this.#partitionOf(attempt), this.#ledger.losses(attempt.id)))
   }
 
-  returned(task: TaskAttempt): void {
-    if (this.#ledger.giveBack(task) === 'ignored') return
-    this.#forget(task.id)
+  returned(attempt: AttemptId): void {
+    if (this.#ledger.giveBack(attempt) === 'ignored') return
+    this.#forget(attempt.id)
     this.#fill()
   }
 
@@ -118,21 +118,21 @@ export class Dispatcher implements ChannelEvents {
     this.#events.failed(error)
   }
 
-  #timedOut(task: Task) {
-    this.#channel?.stop(task)
-    const verdict = this.#ledger.fail(task)
-    this.#goOn(task, verdict, () => partitionTimeoutError(this.#names, this.#partition(task.id), this.#limitMs as number))
+  #timedOut(attempt: Attempt) {
+    this.#channel?.stop(attempt)
+    const verdict = this.#ledger.fail(attempt)
+    this.#goOn(attempt, verdict, () => partitionTimeoutError(this.#names, this.#partition(attempt.id), this.#limitMs as number))
   }
 
   /** After an attempt that did not count. */
-  #goOn(task: TaskAttempt, verdict: Verdict, error: () => unknown) {
+  #goOn(attempt: AttemptId, verdict: Verdict, error: () => unknown) {
     if (verdict === 'ignored') return
-    this.#forget(task.id)
+    this.#forget(attempt.id)
     if (verdict === 'final') this.#events.failed(error())
     else this.#fill()
   }
 
-  #forget(id: number): Task | undefined {
+  #forget(id: number): Attempt | undefined {
     const live = this.#live.get(id)
     this.#live.delete(id)
     if (live) this.#deadlines?.end(live)
@@ -153,12 +153,12 @@ export class Dispatcher implements ChannelEvents {
 
   #fill() {
     while (this.#channel?.hasRoom) {
-      const attempt = this.#ledger.take()
-      if (!attempt) return
+      const next = this.#ledger.take()
+      if (!next) return
       try {
-        const task: Task = { ...attempt, work: this.#work(attempt) }
-        this.#live.set(task.id, task)
-        this.#channel.send(task)
+        const attempt: Attempt = { ...next, task: this.#task(next) }
+        this.#live.set(attempt.id, attempt)
+        this.#channel.send(attempt)
       } catch (error) {
         // A hint or a slice that cannot be encoded.
         return this.#events.failed(error)
@@ -166,7 +166,7 @@ export class Dispatcher implements ChannelEvents {
     }
   }
 
-  #work({ id, attempt }: Attempt): Work {
+  #task({ id, attempt }: AttemptId): Task {
     const reduction = this.#reductions.get(id)
     if (reduction) {
       const bytes = reduction.partials.reduce((sum, { byteLength }) => sum + byteLength, 0)
@@ -185,7 +185,7 @@ export class Dispatcher implements ChannelEvents {
   }
 
   /** Undefined for a reduction. */
-  #partitionOf({ id }: TaskAttempt): Partition | undefined {
+  #partitionOf({ id }: AttemptId): Partition | undefined {
     return this.#partitions.at(id)
   }
 

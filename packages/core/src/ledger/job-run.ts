@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { messageOf, PymarError } from '../errors.ts'
 import { currentHost, type JobObserver } from '../host.ts'
 import type { Given } from '../job/given.ts'
+import type { JobCode } from '../job/locate.ts'
 import { type JobPlan, planJob } from '../job/plan.ts'
 import type { ProducerCode, SourceCode } from '../job/run.ts'
 import type { MapOptions, Progress } from '../options.ts'
@@ -18,8 +19,8 @@ export interface JobRequest {
   /** Partitions asked for: `WORKERS_NUMBER`. */
   readonly count: number
   readonly options: MapOptions
-  /** The URL of the job file. */
-  locate(): Promise<string>
+  /** Finds the job file and the classes in it. */
+  locate(): Promise<JobCode>
 }
 
 /** What carries the tasks of a job. */
@@ -153,7 +154,7 @@ class JobRun {
     if (given.kind === 'data') return spec
     const { source, params } = given
     const encoded = params !== undefined && { params: encode(params, `the params of ${source.name}`) }
-    return { ...spec, source: source as unknown as SourceCode & { name: string }, ...encoded }
+    return { ...spec, source: source as unknown as SourceCode, ...encoded }
   }
 
   #report() {

@@ -1,9 +1,4 @@
-/** What the ledger hands out: an attempt at a task, by the task's id. */
-export interface Attempt {
-  readonly id: number
-  /** From 1. */
-  readonly attempt: number
-}
+import type { AttemptId } from '../transport/port.ts'
 
 export interface LedgerLimits {
   /** Attempts at one task that may be lost before the job fails. */
@@ -69,7 +64,7 @@ export class Ledger<Loss> {
   }
 
   /** The next attempt to send, or undefined if everything is under way or done. */
-  take(): Attempt | undefined {
+  take(): AttemptId | undefined {
     const id = this.#waiting.shift() ?? (this.#fresh < this.partitions ? this.#fresh++ : undefined)
     if (id === undefined) return undefined
     const open = this.#open.get(id) ?? { state: 'waiting', attempt: 0, failures: 0, losses: [] }
@@ -79,7 +74,7 @@ export class Ledger<Loss> {
     return { id, attempt: open.attempt }
   }
 
-  started(attempt: Attempt): boolean {
+  started(attempt: AttemptId): boolean {
     const open = this.#latest(attempt)
     if (open?.state !== 'sent') return false
     this.#enter(attempt.id, open, 'running')
@@ -99,7 +94,7 @@ export class Ledger<Loss> {
   }
 
   /** An attempt was lost with what computed it. */
-  lose(attempt: Attempt, loss: Loss): Verdict {
+  lose(attempt: AttemptId, loss: Loss): Verdict {
     const open = this.#latest(attempt)
     if (!open) return 'ignored'
     open.losses.push(loss)
@@ -111,7 +106,7 @@ export class Ledger<Loss> {
    *
    * @param retryable False where another attempt would fail as well.
    */
-  fail(attempt: Attempt, retryable = true): Verdict {
+  fail(attempt: AttemptId, retryable = true): Verdict {
     const open = this.#latest(attempt)
     if (!open) return 'ignored'
     open.failures++
@@ -119,7 +114,7 @@ export class Ledger<Loss> {
   }
 
   /** An attempt never began: the task is sent again, and neither a loss nor a failure is counted. */
-  giveBack(attempt: Attempt): Verdict {
+  giveBack(attempt: AttemptId): Verdict {
     const open = this.#latest(attempt)
     return open ? this.#retry(attempt.id, open, true) : 'ignored'
   }
@@ -138,7 +133,7 @@ export class Ledger<Loss> {
     }
   }
 
-  #latest({ id, attempt }: Attempt): Open<Loss> | undefined {
+  #latest({ id, attempt }: AttemptId): Open<Loss> | undefined {
     const open = this.#open.get(id)
     return open?.attempt === attempt && open.state !== 'waiting' ? open : undefined
   }

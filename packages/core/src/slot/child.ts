@@ -1,5 +1,5 @@
 import { PymarError } from '../errors.ts'
-import { findExport, type JobFile, loadJobFile } from '../job/load.ts'
+import { findClass, type JobFile, loadJobFile } from '../job/load.ts'
 import type { Loader } from '../job/loader.ts'
 import { type LoadedJob, type Outcome, type ProducerCode, perform, type SourceCode } from '../job/run.ts'
 import { decode } from '../wire/codec.ts'
@@ -17,7 +17,7 @@ import { watchParent } from './watch-parent.ts'
 type Run = ToSlot & { readonly type: 'run' }
 
 /** sysexits.h: an internal error. */
-const EXIT_AFTER_STRAY_ERROR = 70
+const EXIT_AFTER_UNCAUGHT = 70
 
 // As they are now: user code may replace them, as fake timers do.
 const { setImmediate: nextTurn } = globalThis
@@ -25,7 +25,7 @@ const tell = process.send?.bind(process)
 
 let file: Promise<JobFile | undefined> = Promise.resolve(undefined)
 let loading = false
-const told = new Map<string, SlotJob>()
+const jobs = new Map<string, SlotJob>()
 const opened = new Map<string, LoadedJob>()
 const inbox: Run[] = []
 let running: { readonly ticket: number; readonly abort: AbortController } | undefined
@@ -35,8 +35,8 @@ enterSlot({ refuse: (error) => !running && broken(error) })
 // Ctrl-C in a terminal reaches slots too; whether a job ends by it is for the process that started it to say.
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
-process.on('uncaughtException', stray)
-process.on('unhandledRejection', stray)
+process.on('uncaughtException', uncaught)
+process.on('unhandledRejection', uncaught)
 process.on('message', (message: ToSlot) => receive(message))
 send({ type: 'up' })
 const [parent, watch] = process.argv.slice(2)
@@ -48,15 +48,15 @@ function receive(message: ToSlot) {
       file = load(message.url, message.loader)
       return
     case 'open':
-      told.set(message.job.id, message.job)
+      jobs.set(message.job.id, message.job)
       return
     case 'close':
-      told.delete(message.job)
+      jobs.delete(message.job)
       opened.delete(message.job)
       return
     case 'run':
       inbox.push(message)
-      void work()
+      void workOff()
       return
     case 'drop':
       drop(message.ticket)
@@ -89,7 +89,7 @@ async function load(url: string, loader: Loader): Promise<JobFile | undefined> {
   }
 }
 
-async function work() {
+async function workOff() {
   if (working) return
   working = true
   const loaded = await file
@@ -105,32 +105,36 @@ async function work() {
   working = false
 }
 
-async function attempt(loaded: JobFile, { job, work }: Run, signal: AbortSignal): Promise<Outcome> {
+async function attempt(loaded: JobFile, { job, task }: Run, signal: AbortSignal): Promise<Outcome> {
   let opened: LoadedJob
   try {
-    opened = openJob(loaded, job)
+    opened = await openJob(loaded, job)
   } catch (error) {
     return { code: 'JOB_FILE', error: describeError(error) }
   }
-  return perform(opened, work, signal)
+  return perform(opened, task, signal)
 }
 
 /** Finds a job's code in the job file, once. */
-function openJob(loaded: JobFile, id: string): LoadedJob {
+async function openJob(loaded: JobFile, id: string): Promise<LoadedJob> {
   const known = opened.get(id)
   if (known) return known
-  const { partitions, params, ...names } = told.get(id) as SlotJob
-  const producer = findExport(loaded, 'producer', names.producer) as unknown as ProducerCode
-  const source = names.source === undefined ? undefined : (findExport(loaded, 'source', names.source) as unknown as SourceCode)
-  const job: LoadedJob = { id, partitions, producer, ...(source && { source }), params: params && decode(params) }
+  const { partitions, params, producer, source } = jobs.get(id) as SlotJob
+  const job: LoadedJob = {
+    id,
+    partitions,
+    producer: await findClass<ProducerCode>(loaded, 'producer', producer),
+    ...(source && { source: await findClass<SourceCode>(loaded, 'source', source) }),
+    params: params && decode(params),
+  }
   opened.set(id, job)
   return job
 }
 
 /** An exception or rejection that nobody caught: it is of the import, or of the task that is running. */
-function stray(error: unknown) {
+function uncaught(error: unknown) {
   if (loading || (error instanceof PymarError && error.code === 'JOB_FILE')) return broken(error)
-  const exit = () => process.exit(EXIT_AFTER_STRAY_ERROR)
+  const exit = () => process.exit(EXIT_AFTER_UNCAUGHT)
   if (running)
     return send({ type: 'ended', ticket: running.ticket, outcome: { code: 'USER_ERROR', error: describeError(error) }, last: true }, exit)
   console.error('Uncaught in a slot, when no task was running there:', error)

@@ -1,4 +1,4 @@
-import type { Outcome, Work } from '../job/run.ts'
+import type { Outcome, Task } from '../job/run.ts'
 import type { SlotJob } from './messages.ts'
 import type { Assignment, JobFileAt, Slot } from './slot.ts'
 
@@ -19,11 +19,11 @@ export interface LeaseEvents<Key> {
 }
 
 /** A task of a lease: in its queue, or on a slot. */
-export interface LeasedTask extends Assignment {
+export interface LeaseAssignment extends Assignment {
   readonly lease: Lease<unknown>
   readonly key: unknown
   /** The slot that it was given to, once it was. */
-  slot?: Slot<LeasedTask>
+  slot?: Slot<LeaseAssignment>
 }
 
 /** What a lease asks of its pool. */
@@ -41,8 +41,8 @@ export class Lease<Key> {
   readonly job: SlotJob
   events: LeaseEvents<Key> | undefined
   readonly #scheduler: Scheduler
-  readonly #tasks = new Map<Key, LeasedTask>()
-  #queue: LeasedTask[] = []
+  readonly #assignments = new Map<Key, LeaseAssignment>()
+  #queue: LeaseAssignment[] = []
 
   constructor(file: JobFileAt, job: SlotJob, scheduler: Scheduler) {
     this.file = file
@@ -63,27 +63,27 @@ export class Lease<Key> {
     return this.#queue.length < this.#scheduler.queueLimit
   }
 
-  send(key: Key, work: Work): void {
-    this.#queue.push(this.#enter(key, work))
+  send(key: Key, task: Task): void {
+    this.#queue.push(this.#enter(key, task))
     this.#scheduler.assign()
   }
 
   /** Nobody waits for this task any more. */
   stop(key: Key): void {
-    const task = this.#tasks.get(key)
-    if (!task) return
-    this.#tasks.delete(key)
-    if (task.slot) task.slot.withdraw(task)
-    else this.#queue = this.#queue.filter((other) => other !== task)
+    const assignment = this.#assignments.get(key)
+    if (!assignment) return
+    this.#assignments.delete(key)
+    if (assignment.slot) assignment.slot.withdraw(assignment)
+    else this.#queue = this.#queue.filter((other) => other !== assignment)
   }
 
   /** Stops all tasks; a slot that one of them holds is free again, or killed, within half a second. */
   close(): void {
-    const tasks = [...this.#tasks.values()]
+    const tasks = [...this.#assignments.values()]
     // Forgotten first: what a slot gives back meanwhile must not be queued again.
-    this.#tasks.clear()
+    this.#assignments.clear()
     this.#queue = []
-    for (const task of tasks) task.slot?.withdraw(task)
+    for (const assignment of tasks) assignment.slot?.withdraw(assignment)
     this.#scheduler.close()
   }
 
@@ -94,29 +94,29 @@ export class Lease<Key> {
   }
 
   /** For the pool: the next task of the queue, on its way to a slot. */
-  take(slot: Slot<LeasedTask>): void {
-    const task = this.#queue.shift() as LeasedTask
-    task.slot = slot
-    slot.give(task)
+  take(slot: Slot<LeaseAssignment>): void {
+    const assignment = this.#queue.shift() as LeaseAssignment
+    assignment.slot = slot
+    slot.give(assignment)
   }
 
   /** For the pool: a task that a slot gave back before it began. It goes to another slot, or to the head of the queue. */
-  again(task: LeasedTask, slot?: Slot<LeasedTask>): void {
-    const key = task.key as Key
-    if (this.#tasks.get(key) !== task) return
-    this.#queue.unshift(this.#enter(key, task.work))
+  again(assignment: LeaseAssignment, slot?: Slot<LeaseAssignment>): void {
+    const key = assignment.key as Key
+    if (this.#assignments.get(key) !== assignment) return
+    this.#queue.unshift(this.#enter(key, assignment.task))
     if (slot) this.take(slot)
   }
 
   /** For the pool: a task has ended, one way or another. */
-  settle(task: LeasedTask): void {
-    if (this.#tasks.get(task.key as Key) === task) this.#tasks.delete(task.key as Key)
+  settle(assignment: LeaseAssignment): void {
+    if (this.#assignments.get(assignment.key as Key) === assignment) this.#assignments.delete(assignment.key as Key)
   }
 
-  #enter(key: Key, work: Work): LeasedTask {
+  #enter(key: Key, task: Task): LeaseAssignment {
     const ticket = this.#scheduler.ticket()
-    const task: LeasedTask = { lease: this as Lease<unknown>, key, ticket, file: this.file, job: this.job, work, withdrawn: false }
-    this.#tasks.set(key, task)
-    return task
+    const assignment: LeaseAssignment = { lease: this as Lease<unknown>, key, ticket, file: this.file, job: this.job, task, withdrawn: false }
+    this.#assignments.set(key, assignment)
+    return assignment
   }
 }

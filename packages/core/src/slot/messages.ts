@@ -1,5 +1,6 @@
+import type { ClassRef } from '../job/class-ref.ts'
 import type { Loader } from '../job/loader.ts'
-import type { Outcome, Work } from '../job/run.ts'
+import type { Outcome, Task } from '../job/run.ts'
 import type { ErrorRecord } from '../wire/error-record.ts'
 
 /*
@@ -12,9 +13,9 @@ export interface SlotJob {
   readonly id: string
   /** Partitions of the job, for messages. */
   readonly partitions: number
-  /** Names of the classes in the job file; a job on in-memory data has no source. */
-  readonly producer: string
-  readonly source?: string
+  /** The classes in the job file; a job on in-memory data has no source. */
+  readonly producer: ClassRef
+  readonly source?: ClassRef
   readonly params?: Uint8Array
 }
 
@@ -23,7 +24,7 @@ export type ToSlot =
   | { readonly type: 'load'; readonly url: string; readonly loader: Loader }
   | { readonly type: 'open'; readonly job: SlotJob }
   /** Compute, after whatever was sent before. `ticket` names this one task on this one slot. */
-  | { readonly type: 'run'; readonly ticket: number; readonly job: string; readonly work: Work }
+  | { readonly type: 'run'; readonly ticket: number; readonly job: string; readonly task: Task }
   /** Forget a task, if it has not begun. */
   | { readonly type: 'drop'; readonly ticket: number }
   /** Abort the signal of the task that is running. */

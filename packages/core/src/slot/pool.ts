@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
-import { Lease, type LeasedTask } from './lease.ts'
+import { Lease, type LeaseAssignment } from './lease.ts'
 import type { SlotJob } from './messages.ts'
 import { type JobFileAt, Slot, type SlotOwner } from './slot.ts'
 import type { Exit, SlotSettings } from './slot-process.ts'
@@ -33,11 +33,11 @@ process.once('exit', () => {
  */
 export class SlotPool {
   readonly settings: PoolSettings
-  readonly #slots = new Set<Slot<LeasedTask>>()
+  readonly #slots = new Set<Slot<LeaseAssignment>>()
   /** Slots that take no more tasks and whose end has not been seen. */
-  readonly #leaving = new Set<Slot<LeasedTask>>()
+  readonly #leaving = new Set<Slot<LeaseAssignment>>()
   /** Slots that are given nothing more, because another job file waits for one. */
-  readonly #draining = new Set<Slot<LeasedTask>>()
+  readonly #draining = new Set<Slot<LeaseAssignment>>()
   /** Slots in a row that ended while they loaded, by file. */
   readonly #failedLoads = new Map<string, number>()
   #leases: Lease<unknown>[] = []
@@ -92,13 +92,13 @@ export class SlotPool {
     for (const slot of [...this.#slots, ...this.#leaving]) slot.kill()
   }
 
-  #start(): Slot<LeasedTask> {
-    const slot = new Slot<LeasedTask>(this.settings, this.#owner)
+  #start(): Slot<LeaseAssignment> {
+    const slot = new Slot<LeaseAssignment>(this.settings, this.#owner)
     this.#slots.add(slot)
     return slot
   }
 
-  #leave(slot: Slot<LeasedTask>) {
+  #leave(slot: Slot<LeaseAssignment>) {
     this.#slots.delete(slot)
     this.#leaving.add(slot)
     slot.leave()
@@ -126,7 +126,7 @@ export class SlotPool {
   }
 
   /** An idle slot with this file loaded, else a new one, else one of another file's, else one that can take a task ahead. */
-  #slotFor(file: JobFileAt): Slot<LeasedTask> | undefined {
+  #slotFor(file: JobFileAt): Slot<LeaseAssignment> | undefined {
     const open = [...this.#slots].filter((slot) => slot.room > 0 && !this.#draining.has(slot))
     const mine = open.filter((slot) => slot.file?.url === file.url)
     const idle = mine.find((slot) => slot.idle) ?? open.find((slot) => !slot.file)
@@ -139,7 +139,7 @@ export class SlotPool {
    * A slot in place of another file's. Files that want slots get equal shares; one that has more than its share, or has had
    * its turn where there are more files than slots, gives one up as soon as that is idle.
    */
-  #takeOver(file: JobFileAt): Slot<LeasedTask> | undefined {
+  #takeOver(file: JobFileAt): Slot<LeaseAssignment> | undefined {
     const wanted = new Set(this.#leases.flatMap((lease) => (lease.queued > 0 ? lease.file.url : [])))
     const share = Math.max(1, Math.floor(this.settings.slots / wanted.size))
     const count = (url: string | undefined) => [...this.#slots].filter((slot) => slot.file?.url === url).length
@@ -160,22 +160,22 @@ export class SlotPool {
   #balance() {
     for (const slot of this.#slots) {
       if (!slot.idle || !slot.loaded || slot.room === 0 || this.#draining.has(slot)) continue
-      const donors = [...this.#slots].filter((other) => other.file?.url === slot.file?.url && other.load > 1)
-      const task = donors.sort((a, b) => b.load - a.load)[0]?.takeBack()
-      task?.lease.again(task, slot)
+      const busier = [...this.#slots].filter((other) => other.file?.url === slot.file?.url && other.load > 1)
+      const assignment = busier.sort((a, b) => b.load - a.load)[0]?.takeBack()
+      assignment?.lease.again(assignment, slot)
     }
   }
 
-  readonly #owner: SlotOwner<LeasedTask> = {
+  readonly #owner: SlotOwner<LeaseAssignment> = {
     loaded: (slot) => this.#failedLoads.delete(slot.file?.url ?? ''),
-    started: (_slot, task) => task.lease.events?.started(task.key),
-    ended: (slot, task, outcome) => {
-      task.lease.settle(task)
-      task.lease.events?.ended(task.key, outcome, slot.pid)
+    started: (_slot, assignment) => assignment.lease.events?.started(assignment.key),
+    ended: (slot, assignment, outcome) => {
+      assignment.lease.settle(assignment)
+      assignment.lease.events?.ended(assignment.key, outcome, slot.pid)
     },
     free: () => this.#assign(),
     returned: (tasks) => {
-      for (const task of tasks.reverse()) task.lease.again(task)
+      for (const assignment of tasks.reverse()) assignment.lease.again(assignment)
       this.#assign()
     },
     broken: (slot, error) => {

@@ -1,5 +1,5 @@
 import type { Loader } from '../job/loader.ts'
-import type { Outcome, Work } from '../job/run.ts'
+import type { Outcome, Task } from '../job/run.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
 import type { FromSlot, SlotJob } from './messages.ts'
 import { type Exit, SlotProcess, type SlotSettings } from './slot-process.ts'
@@ -15,7 +15,7 @@ export interface Assignment {
   readonly ticket: number
   readonly file: JobFileAt
   readonly job: SlotJob
-  readonly work: Work
+  readonly task: Task
   /** Nobody waits for it any more, or another slot was given it. */
   withdrawn: boolean
 }
@@ -23,8 +23,8 @@ export interface Assignment {
 /** What a slot tells its pool. */
 export interface SlotOwner<A extends Assignment> {
   loaded(slot: Slot<A>): void
-  started(slot: Slot<A>, task: A): void
-  ended(slot: Slot<A>, task: A, outcome: Outcome): void
+  started(slot: Slot<A>, assignment: A): void
+  ended(slot: Slot<A>, assignment: A, outcome: Outcome): void
   /** The slot can take tasks again. */
   free(slot: Slot<A>): void
   /** Tasks that have not begun, and will not begin here. */
@@ -51,7 +51,7 @@ export class Slot<A extends Assignment> {
   readonly #owner: SlotOwner<A>
   readonly #process: SlotProcess
   readonly #jobs = new Set<string>()
-  readonly #tasks: A[] = []
+  readonly #assignments: A[] = []
   #file: JobFileAt | undefined
   #boundAt = 0
   #loaded = false
@@ -92,23 +92,23 @@ export class Slot<A extends Assignment> {
   }
 
   get idle(): boolean {
-    return this.#tasks.length === 0
+    return this.#assignments.length === 0
   }
 
   /** Tasks that it has: the one that runs, and those that wait behind it. */
   get load(): number {
-    return this.#tasks.length
+    return this.#assignments.length
   }
 
   /** How many more tasks it should be given. */
   get room(): number {
     if (this.#leaving || this.#killTimer) return 0
     const ahead = this.#loaded ? Math.min(AHEAD_LIMIT, Math.max(1, Math.round(AHEAD_MS / this.#meanMs))) : 1
-    return ahead - this.#tasks.length
+    return ahead - this.#assignments.length
   }
 
-  give(task: A): void {
-    const { file, job, ticket, work } = task
+  give(assignment: A): void {
+    const { file, job, ticket, task } = assignment
     if (!this.#file) {
       this.#file = file
       this.#boundAt = performance.now()
@@ -118,25 +118,25 @@ export class Slot<A extends Assignment> {
       this.#jobs.add(job.id)
       this.#process.send({ type: 'open', job })
     }
-    this.#tasks.push(task)
-    this.#process.send({ type: 'run', ticket, job: job.id, work })
-    if (this.#tasks.length === 1) this.#next()
+    this.#assignments.push(assignment)
+    this.#process.send({ type: 'run', ticket, job: job.id, task })
+    if (this.#assignments.length === 1) this.#next()
   }
 
   /** The task that waits longest behind others, for a slot that has nothing to do. */
   takeBack(): A | undefined {
-    const last = this.#tasks.at(-1)
-    if (this.#tasks.length < 2 || !last || last.withdrawn) return undefined
+    const last = this.#assignments.at(-1)
+    if (this.#assignments.length < 2 || !last || last.withdrawn) return undefined
     this.#drop(last)
     return last
   }
 
   /** Nobody waits for this task any more: it is stopped, if need be with the process. */
-  withdraw(task: A): void {
-    if (!this.#tasks.includes(task) || task.withdrawn) return
-    if (task !== this.#tasks[0]) return this.#drop(task)
-    task.withdrawn = true
-    this.#abort(task)
+  withdraw(assignment: A): void {
+    if (!this.#assignments.includes(assignment) || assignment.withdrawn) return
+    if (assignment !== this.#assignments[0]) return this.#drop(assignment)
+    assignment.withdrawn = true
+    this.#abort(assignment)
   }
 
   closeJob(id: string): void {
@@ -189,30 +189,30 @@ export class Slot<A extends Assignment> {
 
   /** A task is out of the way. */
   #settle(ticket: number, outcome?: Outcome) {
-    const at = this.#tasks.findIndex((task) => task.ticket === ticket)
-    const [task] = at < 0 ? [] : this.#tasks.splice(at, 1)
-    if (!task) return
+    const at = this.#assignments.findIndex((assignment) => assignment.ticket === ticket)
+    const [assignment] = at < 0 ? [] : this.#assignments.splice(at, 1)
+    if (!assignment) return
     if (at === 0) {
       clearTimeout(this.#killTimer)
       this.#killTimer = undefined
       this.#next()
     }
-    if (outcome && !task.withdrawn) this.#owner.ended(this, task, outcome)
+    if (outcome && !assignment.withdrawn) this.#owner.ended(this, assignment, outcome)
     this.#owner.free(this)
   }
 
   /** The first task begins, as far as can be told from here; a withdrawn one may have begun before it could be dropped. */
   #next() {
-    const [task] = this.#tasks
-    if (!task || !this.#loaded) return
+    const [assignment] = this.#assignments
+    if (!assignment || !this.#loaded) return
     this.#since = performance.now()
-    if (task.withdrawn) this.#abort(task)
-    else if (!this.#leaving) this.#owner.started(this, task)
+    if (assignment.withdrawn) this.#abort(assignment)
+    else if (!this.#leaving) this.#owner.started(this, assignment)
   }
 
-  #drop(task: A) {
-    task.withdrawn = true
-    this.#process.send({ type: 'drop', ticket: task.ticket })
+  #drop(assignment: A) {
+    assignment.withdrawn = true
+    this.#process.send({ type: 'drop', ticket: assignment.ticket })
   }
 
   /** Gets the first task out of the way: one that runs, or one that waits for a job file whose import does not end. */
@@ -224,16 +224,16 @@ export class Slot<A extends Assignment> {
   }
 
   #returnWaiting(from: number) {
-    const waiting = this.#tasks.slice(from).filter((task) => !task.withdrawn)
-    for (const task of waiting) this.#drop(task)
+    const waiting = this.#assignments.slice(from).filter((assignment) => !assignment.withdrawn)
+    for (const assignment of waiting) this.#drop(assignment)
     if (waiting.length > 0) this.#owner.returned(waiting)
   }
 
   #gone(exit: Exit) {
     clearTimeout(this.#killTimer)
-    const [first, ...others] = this.#tasks.splice(0)
+    const [first, ...others] = this.#assignments.splice(0)
     const running = this.#loaded ? first : undefined
-    const waiting = (running || !first ? others : [first, ...others]).filter((task) => !task.withdrawn)
+    const waiting = (running || !first ? others : [first, ...others]).filter((assignment) => !assignment.withdrawn)
     this.#owner.gone(this, exit, running?.withdrawn ? undefined : running)
     if (waiting.length > 0) this.#owner.returned(waiting)
   }

@@ -1,7 +1,7 @@
 import { type LoadedJob, perform } from '../job/run.ts'
 import { decode } from '../wire/codec.ts'
 import { restoreError } from '../wire/error-record.ts'
-import type { Channel, ChannelEvents, JobSpec, Task, Transport } from './port.ts'
+import type { Attempt, Channel, ChannelEvents, JobSpec, Transport } from './port.ts'
 
 /**
  * Computes in this very process, one task after the other: the oracle that every other transport is compared with.
@@ -21,7 +21,7 @@ class InlineChannel implements Channel {
   readonly workers = 1
   readonly #job: LoadedJob
   #events: ChannelEvents | undefined
-  #running: { readonly task: Task; readonly abort: AbortController } | undefined
+  #running: { readonly attempt: Attempt; readonly abort: AbortController } | undefined
   #closed = false
 
   constructor({ id, partitions, producer, source, params }: JobSpec) {
@@ -36,13 +36,13 @@ class InlineChannel implements Channel {
     return !this.#running
   }
 
-  send(task: Task): void {
-    this.#running = { task, abort: new AbortController() }
-    void this.#compute(task, this.#running.abort.signal)
+  send(attempt: Attempt): void {
+    this.#running = { attempt, abort: new AbortController() }
+    void this.#compute(attempt, this.#running.abort.signal)
   }
 
-  stop(task: Task): void {
-    if (this.#running?.task === task) this.#running.abort.abort()
+  stop(attempt: Attempt): void {
+    if (this.#running?.attempt === attempt) this.#running.abort.abort()
   }
 
   close(): void {
@@ -50,16 +50,16 @@ class InlineChannel implements Channel {
     this.#running?.abort.abort()
   }
 
-  async #compute(task: Task, signal: AbortSignal) {
+  async #compute(attempt: Attempt, signal: AbortSignal) {
     // A turn of the event loop, so that a cancel can come between two tasks.
     await new Promise((turn) => setImmediate(turn))
     if (this.#closed) return
-    this.#events?.started(task)
-    const outcome = await perform(this.#job, task.work, signal)
+    this.#events?.started(attempt)
+    const outcome = await perform(this.#job, attempt.task, signal)
     this.#running = undefined
     if (this.#closed) return
     if (signal.aborted) return this.#events?.room()
-    if ('bytes' in outcome) this.#events?.partial(task, outcome.bytes)
-    else this.#events?.failed(task, outcome.code, restoreError(outcome.error), `process ${process.pid}`)
+    if ('bytes' in outcome) this.#events?.partial(attempt, outcome.bytes)
+    else this.#events?.failed(attempt, outcome.code, restoreError(outcome.error), `process ${process.pid}`)
   }
 }

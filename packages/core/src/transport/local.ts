@@ -4,7 +4,7 @@ import type { Lease } from '../slot/lease.ts'
 import { type PoolSettings, SlotPool } from '../slot/pool.ts'
 import type { JobFileAt } from '../slot/slot.ts'
 import { restoreError } from '../wire/error-record.ts'
-import type { Channel, ChannelEvents, JobSpec, Task, Transport } from './port.ts'
+import type { Attempt, Channel, ChannelEvents, JobSpec, Transport } from './port.ts'
 
 /** Slots that no producer uses end after this long, in milliseconds: time enough for the next job to find them warm. */
 const IDLE_MS = 60_000
@@ -46,9 +46,10 @@ export class LocalTransport implements Transport {
     const { pool } = this.#shared
     // They come up while V8 is asked where the class was defined.
     pool.warm(tasks)
-    const url = await job.locate()
+    const { url, producer, source } = await job.locate()
     const file: JobFileAt = { url, loader: await loaderFor(url) }
-    return new LocalChannel(pool, file, job)
+    const { id, partitions, params } = job
+    return new LocalChannel(pool, pool.lease(file, { id, partitions, producer, ...(source && { source }), ...(params && { params }) }))
   }
 
   /** Lets the slots end with their last user. */
@@ -77,22 +78,21 @@ export class LocalTransport implements Transport {
 
 class LocalChannel implements Channel {
   readonly #pool: SlotPool
-  readonly #lease: Lease<Task>
+  readonly #lease: Lease<Attempt>
 
-  constructor(pool: SlotPool, file: JobFileAt, { id, partitions, producer, source, params }: JobSpec) {
+  constructor(pool: SlotPool, lease: Lease<Attempt>) {
     this.#pool = pool
-    const names = { producer: producer.name, ...(source && { source: source.name }) }
-    this.#lease = pool.lease(file, { id, partitions, ...names, ...(params && { params }) })
+    this.#lease = lease
   }
 
   listen(events: ChannelEvents): void {
     this.#lease.listen({
-      started: (task) => events.started(task),
-      ended: (task, outcome, pid) => {
-        if ('bytes' in outcome) events.partial(task, outcome.bytes)
-        else events.failed(task, outcome.code, restoreError(outcome.error), `slot ${pid}`)
+      started: (attempt) => events.started(attempt),
+      ended: (attempt, outcome, pid) => {
+        if ('bytes' in outcome) events.partial(attempt, outcome.bytes)
+        else events.failed(attempt, outcome.code, restoreError(outcome.error), `slot ${pid}`)
       },
-      lost: (task, loss) => events.lost(task, { host: hostname(), ...loss }),
+      lost: (attempt, loss) => events.lost(attempt, { host: hostname(), ...loss }),
       broken: (error) => events.broken(error),
     })
   }
@@ -105,12 +105,12 @@ class LocalChannel implements Channel {
     return this.#pool.size
   }
 
-  send(task: Task): void {
-    this.#lease.send(task, task.work)
+  send(attempt: Attempt): void {
+    this.#lease.send(attempt, attempt.task)
   }
 
-  stop(task: Task): void {
-    this.#lease.stop(task)
+  stop(attempt: Attempt): void {
+    this.#lease.stop(attempt)
   }
 
   close(): void {

@@ -1,18 +1,23 @@
 import type { ErrorCode } from '../errors.ts'
-import type { ProducerCode, SourceCode, Work } from '../job/run.ts'
+import type { JobCode } from '../job/locate.ts'
+import type { ProducerCode, SourceCode, Task } from '../job/run.ts'
 
 /*
  * The port between a job's ledger and whatever carries its tasks. A transport moves tasks out and answers back; it never
  * decides whether a task is sent again. Answers may come late, twice or not at all: the ledger knows what counts.
  */
 
-/** One attempt at one task. */
-export interface Task {
+/** Which attempt at which task. */
+export interface AttemptId {
   /** The partition's index; reductions are numbered after the partitions. */
   readonly id: number
   /** From 1. */
   readonly attempt: number
-  readonly work: Work
+}
+
+/** One attempt at one task. */
+export interface Attempt extends AttemptId {
+  readonly task: Task
 }
 
 /** One job, as a transport must know it. */
@@ -22,11 +27,11 @@ export interface JobSpec {
   readonly partitions: number
   readonly producer: ProducerCode
   /** Not there where the data is in memory: then tasks carry their slices. */
-  readonly source?: SourceCode & { readonly name: string }
+  readonly source?: SourceCode
   /** The encoded params of the source. */
   readonly params?: Uint8Array
-  /** The URL of the job file, found when a transport first asks for it. */
-  locate(): Promise<string>
+  /** Finds the job file and the classes in it, when a transport first asks for them. */
+  locate(): Promise<JobCode>
 }
 
 /** Where something was computed: `slot 4711`, `worker host-2:4711`. */
@@ -39,18 +44,15 @@ export interface Loss {
   readonly exit: string
 }
 
-/** Which attempt at which task something is said of. */
-export type TaskAttempt = Pick<Task, 'id' | 'attempt'>
-
 /** What a channel tells the job. */
 export interface ChannelEvents {
-  started(task: TaskAttempt): void
-  partial(task: TaskAttempt, bytes: Uint8Array): void
+  started(attempt: AttemptId): void
+  partial(attempt: AttemptId, bytes: Uint8Array): void
   /** User code threw, or its result cannot travel. `error` is what was thrown, restored. */
-  failed(task: TaskAttempt, code: ErrorCode, error: unknown, where: Where): void
-  lost(task: TaskAttempt, loss: Loss): void
+  failed(attempt: AttemptId, code: ErrorCode, error: unknown, where: Where): void
+  lost(attempt: AttemptId, loss: Loss): void
   /** It did not reach a place that computes, or was given back before it began: to be sent again, with no attempt counted. */
-  returned(task: TaskAttempt): void
+  returned(attempt: AttemptId): void
   /** There is room where there was none, though no task was answered. */
   room(): void
   /** No task of this job will ever be answered. */
@@ -65,9 +67,9 @@ export interface Channel {
   readonly hasRoom: boolean
   /** Processes that compute. */
   readonly workers: number
-  send(task: Task): void
+  send(attempt: Attempt): void
   /** Nobody waits for this attempt any more. */
-  stop(task: Task): void
+  stop(attempt: Attempt): void
   /** Stops all that is under way. No event follows. */
   close(): void
 }

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url'
+import { PymarError } from '../errors.ts'
+
+/** What tells a class from others of its name in another process. */
+export interface ClassRef {
+  readonly name: string
+  /** Where it was defined, and as what text; not there where the `module` option says which file to load. */
+  readonly definition?: { readonly url: string | undefined; readonly text: string }
+}
+
+type Class = object & { readonly name: string }
+
+/** The text of a class as it runs: what its loader made of the file. */
+export function textOf(target: object): string {
+  return Function.prototype.toString.call(target)
+}
+
+/**
+ * Checks that a class, found by its name, is the one that the script uses. It is when both have the same text; where the
+ * texts differ, it may be that two loaders print one class differently, so the files decide, and then whether the text
+ * that was expected stands elsewhere in this process's file.
+ *
+ * @param path The job file, for the error.
+ * @throws {PymarError} `JOB_FILE` if it is another class.
+ */
+export async function checkClass(what: 'producer' | 'source', target: Class, { name, definition }: ClassRef, path: string): Promise<void> {
+  if (!definition || textOf(target) === definition.text) return
+  const { whereDefined } = await import('./locate.ts')
+  const { url, script } = await whereDefined(target)
+  if (url === definition.url && !script.includes(definition.text)) return
+  const other = definition.url === undefined ? 'no file' : fileURLToPath(definition.url)
+  const found = `the script uses another ${what} of that name, defined in ${other}`
+  throw new PymarError('JOB_FILE', `Cannot use ${what} "${name}" of ${path}: ${found}; give each class a name of its own and export it`)
+}

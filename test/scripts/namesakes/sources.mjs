@@ -1,0 +1,12 @@
+import { DataSource } from '@pymar/core'
+
+/** A namesake of the job file's own. */
+export class Items extends DataSource {
+  static fullLength() {
+    return 2
+  }
+  *[Symbol.iterator]() {
+    for (let i = this.offset; i < this.offset + this.limit; i++) yield 1000
+  }
+}
+export class Reexported extends Items {}
