@@ -2,9 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isAlive, pymar, slotsOf, start, until } from '../processes.ts'
 
-for (const file of ['guarded.mts', 'typed/guarded.mts', 'guarded.mjs', 'plain/guarded.js', 'guarded.cjs']) {
+for (const file of [
+  'guarded.mts',
+  'guarded.cts',
+  'imports-typed.mjs',
+  'typed/guarded.mts',
+  'guarded.mjs',
+  'plain/guarded.js',
+  'guarded.cjs',
+]) {
   test(`pymar run starts ${file} as the main module, with the arguments after --`, async () => {
-    const { code, out, err } = await pymar(['run', file, '--', 'a', '--b']).ended
+    const { code, out, err } = await pymar(['run', file, '--', 'a', '--b'], {
+      NODE_OPTIONS: '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
+    }).ended
     assert.deepEqual([code, out, err], [0, 'a,--b 6\n', ''])
   })
 }
@@ -56,7 +66,9 @@ for (const [file, flags] of [
     const lines = out.trimEnd().split('\n')
     assert.deepEqual(lines.slice(0, 2), ['same: 2', 'reexported: 2000'], err)
     const refusal = (what: string, where: string) =>
-      new RegExp(`: JOB_FILE Cannot use ${what} of .*${file}: the script uses another .* of that name, defined in .*${where}; give each class`)
+      new RegExp(
+        `: JOB_FILE Cannot use ${what} of .*${file}: the script uses another .* of that name, defined in .*${where}; give each class`,
+      )
     assert.match(lines[2] ?? '', refusal('source "Items"', 'sources.mjs'))
     assert.match(lines[3] ?? '', refusal('producer "Sum"', file))
     assert.match(lines[4] ?? '', refusal('producer "Sum"', file))
@@ -97,7 +109,7 @@ test('Ctrl-C cancels the jobs of a script, whose exit code is 130', async () => 
   child.kill('SIGINT')
   const { code, out, err: printed } = await ended
   assert.equal(code, 130)
-  assert.match(printed, /CANCELLED: Cannot finish the job of Endless: it was cancelled: Error: interrupted by Ctrl-C\n$/)
+  assert.match(printed, /CANCELLED: Cannot finish the job of Endless: it was cancelled: interrupted by Ctrl-C\n$/)
   assert.match(out, /^exit/)
   await until('its slots are gone', () => !slots.some(isAlive), 1000)
 })

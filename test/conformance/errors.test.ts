@@ -5,6 +5,8 @@ import {
   Closures,
   Flaky,
   type HttpError,
+  Large,
+  LengthOfInstances,
   Meddles,
   NoLength,
   NotIterable,
@@ -12,6 +14,7 @@ import {
   Stray,
   Sum,
   ThrowingLength,
+  ThrowingPlan,
   ThrowingSource,
   Throws,
   ThrowsInReduce,
@@ -67,7 +70,10 @@ for (const subject of SUBJECTS) {
     test('an error of reduceFn on partials says so', async () => {
       const error = await fails(ThrowsInReduce, TEN)
       assert.equal(error.code, 'USER_ERROR')
-      assert.match(error.message, /^Cannot reduce the partials of ThrowsInReduce on .+: RangeError: partials too large$/)
+      assert.match(
+        error.message,
+        /^Cannot reduce the partials of ThrowsInReduce on .+: RangeError: partials too large; reduceFn gets what it returned before/,
+      )
     })
 
     test('a mapFn that returns no iterable, a source that throws: USER_ERROR', async () => {
@@ -81,9 +87,16 @@ for (const subject of SUBJECTS) {
     test('a partial, an item or params that cannot be cloned: UNSERIALIZABLE, which names the partition', async () => {
       const partial = await fails(Closures, [1, 2])
       assert.equal(partial.code, 'UNSERIALIZABLE')
-      assert.match(partial.message, /^Cannot send the partial of partition \d of 2: \(\) ?=> ?x could not be cloned; /)
+      assert.match(
+        partial.message,
+        /^Cannot send what reduceFn of Closures returned for partition \d of 2: \(\) ?=> ?x could not be cloned; /,
+      )
       assert.match((await fails(Join, [() => 1])).message, /^Cannot send the items of partition 0 of 1: /)
       assert.match((await fails(Join, [new SharedArrayBuffer(8)])).message, /SharedArrayBuffer/)
+      assert.match(
+        (await fails(Join, new Array(3))).message,
+        /^Cannot send the items of partition 0 of 3: an array of 1 items with holes; /,
+      )
       const params = { length: 3, prefix: Symbol('x') as unknown as string }
       assert.match((await fails(Join, new DataSourceFactory(Numbers, { params }))).message, /^Cannot send the params of Numbers: /)
     })
@@ -92,7 +105,7 @@ for (const subject of SUBJECTS) {
       // The item says how many attempts fail; what counts is the attempt that did not.
       assert.equal(await subject.map(Flaky as never, [0, 2, 0], { retries: 2 }), 1 + 3 + 1)
       const error = await fails(Flaky, [0, 2, 0], { retries: 1 })
-      assert.match(error.message, /partition 1 of 3 .*: Error: attempt 2$/)
+      assert.match(error.message, /partition 1 of 3 .* on .*, in attempt 2: Error: attempt 2$/)
     })
 
     test('a failed job rejects once and leaves the next one alone', async () => {
@@ -138,6 +151,25 @@ for (const subject of SUBJECTS) {
       }
     })
 
+    test('a plan whose parts throw when they are read: USER_ERROR', async () => {
+      const error = await fails(Sum, ThrowingPlan)
+      assert.equal(error.code, 'USER_ERROR')
+      assert.match(error.message, /^Cannot plan the partitions of ThrowingPlan: its partitions\(\) threw RangeError: no offset$/)
+    })
+
+    test('what is not static says so', async () => {
+      assert.match((await fails(Sum, LengthOfInstances)).message, /: it is not static; write static fullLength\(\)$/)
+    })
+
+    test('partials of one reduction that are too large for one message arrive in order', async () => {
+      const sizes = [40, 1, 40, 2, 40]
+      assert.equal(await subject.map(Large as never, sizes), sizes.map((size) => size * 2 ** 20).join())
+    })
+
+    test('an error shows where the job was started', async () => {
+      assert.match((await fails(Throws, TEN)).stack ?? '', /^PymarError: Cannot compute partition 1 of 4 .*\n +at .*transports\.ts/)
+    })
+
     test('a source that is none: INVALID_ARGUMENT with what to pass', async () => {
       for (const source of [
         { length: 2.5 },
@@ -147,7 +179,6 @@ for (const subject of SUBJECTS) {
         null,
         undefined,
         {},
-        'text',
         class {},
         () => [],
         (async function* () {})(),
@@ -156,6 +187,7 @@ for (const subject of SUBJECTS) {
         assert.equal(error.code, 'INVALID_ARGUMENT')
         assert.match(error.message, /^Cannot read a source from .*: it is no source; /)
       }
+      assert.match((await fails(Join, 'text')).message, /^Cannot read a source from "text": it is one text; pass \[\.\.\.text\]/)
       assert.match((await fails(Join, new DataSourceFactory([1] as never, { offset: 1 }))).message, /slice the data instead/)
     })
   })
@@ -175,6 +207,15 @@ test('an uncaught rejection in a slot fails the task that runs there', async () 
   assert.equal(error.code, 'USER_ERROR')
   assert.match(error.message, /: Error: nobody caught this$/)
   assert.equal(await local(1).map(Sum as never, TEN), 45)
+})
+
+test('map() without its producer rejects', async () => {
+  const { map } = new Sum()
+  const started = [map([1]), Sum.map.call(undefined as never, [1]), Sum.map.call(class {} as never, [1])]
+  for (const job of started) {
+    const { code, message } = await errorOf(job)
+    assert.deepEqual([code, message.slice(0, 45)], ['INVALID_ARGUMENT', 'Cannot call map() apart from its producer: ca'])
+  }
 })
 
 test('bad options and producers reject and never throw', async () => {

@@ -27,7 +27,7 @@ export function mapOver(
   options: MapOptions = {},
   fallback?: Transport,
 ): Job<any> {
-  return startJob('job-under-test', async (control) => {
+  return startJob(mapOver, async (control) => {
     const request = { producer: producer as unknown as ProducerCode, given: readGiven(source), count: producer.WORKERS_NUMBER, options }
     return runJob(
       control,

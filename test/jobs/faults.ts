@@ -194,6 +194,41 @@ export class OddLength extends DataSource<number, unknown> {
 }
 
 /** Tells what became of its iterator, through a file whose name is in its params. */
+class Letterless extends DataSource<number> {
+  *[Symbol.iterator]() {}
+}
+
+export class ThrowingPlan extends Letterless {
+  static override partitions() {
+    const partition = {
+      index: 0,
+      limit: 1,
+      get offset(): number {
+        throw new RangeError('no offset')
+      },
+    }
+    return { partitions: [partition] }
+  }
+}
+
+export class LengthOfInstances extends Letterless {
+  fullLength() {
+    return 1
+  }
+}
+
+/** Each item is the size of its partial, in MiB; the answer is the sizes of the partials in bytes, in order. */
+export class Large extends Producer<Uint8Array | string> {
+  static override WORKERS_NUMBER = 5
+  static mapFn(sizes: Iterable<number>) {
+    return Array.from(sizes, (size) => new Uint8Array(size * 2 ** 20))
+  }
+  static reduceFn(values: Iterable<Uint8Array>) {
+    const all = [...values]
+    return all.length === 1 ? (all[0] as Uint8Array) : all.map((bytes) => bytes.byteLength).join()
+  }
+}
+
 export class ClosedBlocks extends BlockSource<number[], { file: string }> {
   static override fullLength() {
     return 1000

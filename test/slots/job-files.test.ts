@@ -60,3 +60,13 @@ test('a job fails with WORKER_LOST when no slot can be started, and the next one
   assert.equal(code, 0, err)
   assert.match(out, /^6\nWORKER_LOST Cannot start a slot: .*EMFILE\n6\n$/)
 })
+
+test('fake timers in the script, and listeners that user code takes away in a slot, stop no job', async () => {
+  const { code, out, err } = await start(['fake-timers.mjs']).ended
+  assert.deepEqual([code, out], [0, '6\n6\nTIMEOUT\n'], err)
+})
+
+test('a job fails with WORKER_LOST when its slots do not come up', async () => {
+  const { out } = await start(['-r', './slow-start.cjs', 'slow-start.mjs']).ended
+  assert.equal(out, 'WORKER_LOST Cannot start a slot: it was not up within 300 ms\n')
+})

@@ -93,6 +93,11 @@ test('loaderFor() takes Node where it can strip the types, and tsx for what it c
     ['decorator.ts', 'const d = (c: unknown) => c\n@(d as any)\nexport class A {}\n@d\nexport class B {}', 'tsx'],
     ['alias.ts', "import { a } from '@alias/types'\nexport const b: number = a", 'tsx'],
     ['erased.ts', "import type { A } from './no-such-file'\nexport const b: A | number = 1", native],
+    ['type-import.ts', "import { AddressInfo, isIP } from 'node:net'\nexport const b: AddressInfo | number = isIP('')", 'tsx'],
+    ['both-used.ts', "import { Server, isIP } from 'node:net'\nexport const b: unknown = [isIP(''), Server]", native],
+    ['imports-typed.mjs', "// import './enum.ts' as ./none.ts is not there\nexport { a } from './types.ts'", 'tsx'],
+    ['imports-native.mjs', "import { a } from './types.ts'\nexport const b = a", native],
+    ['modules.cts', "import { isIP } from 'node:net'\nexport const b: unknown = isIP", 'tsx'],
     ['json.ts', "import data from './data.json'\nexport const b: unknown = data", 'tsx'],
   ] as const
   write('data.json', '{}')

@@ -1,3 +1,6 @@
+// First: it keeps the timers as they are before anyone fakes them.
+import './timers.ts'
+
 export {
   BlockSource,
   DataSource,

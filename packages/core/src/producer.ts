@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { check, checkOptions, POSITIVE } from './checks.ts'
 import type { BlockSource, DataSource, DataSourceFactory, Plan, PlanContext, SourceClass } from './data-source.ts'
 import { messageOf, PymarError } from './errors.ts'
@@ -47,8 +46,6 @@ type ClassOf<Instance> = (abstract new (
   fullLength(params?: any): number | Promise<number>
   partitions?(count: number, context: PlanContext): Promise<Plan> | Plan
 }
-
-const ID_BYTES = 8
 
 /**
  * A calculation: a subclass says how items are mapped (`static mapFn`) and how values are reduced (`static reduceFn`).
@@ -119,8 +116,9 @@ export abstract class Producer<Result = unknown> {
    * ```
    */
   map(source: SourceClass | DataSourceFactory | Iterable<unknown>, options: MapOptions = {}): Job<Result> {
-    const code = this.constructor as unknown as ProducerCode
-    return startJob(newId(), async (control) => {
+    return startJob(Producer.prototype.map, async (control) => {
+      if (!(this instanceof Producer)) throw detached()
+      const code = this.constructor as unknown as ProducerCode
       const { signal } = this.#closing
       if (signal.aborted)
         throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
@@ -151,7 +149,8 @@ export abstract class Producer<Result = unknown> {
     source: SourceFor<P>,
     options: MapOptions & ProducerOptions = {},
   ): Job<Awaited<ReturnType<P['reduceFn']>>> {
-    return startJob(newId(), async (control) => {
+    return startJob(Producer.map, async (control) => {
+      if (!isProducerClass(this)) throw detached()
       checkOptions('map()', options, { ...MAP_OPTIONS, ...PRODUCER_OPTIONS })
       const { localMode: _, slots, slotMemory, module, ...ofJob } = options
       const request = readRequest(this, source, ofJob, module)
@@ -176,8 +175,12 @@ export abstract class Producer<Result = unknown> {
   }
 }
 
-function newId(): string {
-  return randomBytes(ID_BYTES).toString('hex')
+function isProducerClass(value: unknown): boolean {
+  return typeof value === 'function' && value.prototype instanceof Producer
+}
+
+function detached(): PymarError {
+  return new PymarError('INVALID_ARGUMENT', 'Cannot call map() apart from its producer: call it as producer.map(source) or Sum.map(source)')
 }
 
 async function openTransport({ name }: ProducerCode, { localMode, slots, slotMemory }: ProducerOptions): Promise<LocalTransport> {
@@ -205,7 +208,8 @@ function readRequest(producer: ProducerCode, source: unknown, options: MapOption
   const refuse = (found: string) => new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${name || 'a producer'}: ${found}`)
   if (!name) throw refuse('its class has no name; slots find it by that')
   for (const method of ['mapFn', 'reduceFn'] as const) {
-    if (typeof producer[method] !== 'function') throw refuse(`it has no static ${method}()`)
+    if (typeof producer[method] === 'function') continue
+    throw refuse(method in producer.prototype ? `its ${method}() is not static; write static ${method}()` : `it has no static ${method}()`)
   }
   const count = readUser(`WORKERS_NUMBER of ${name}`, () => (producer as unknown as typeof Producer).WORKERS_NUMBER)
   check(`WORKERS_NUMBER of ${name}`, count, POSITIVE)

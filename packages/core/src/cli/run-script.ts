@@ -4,7 +4,10 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PymarError } from '../errors.ts'
 import { setHost } from '../host.ts'
-import { loaderFor, useTsx } from '../job/loader.ts'
+import { isCommonJs, loaderFor, useTsx } from '../job/loader.ts'
+
+/** What Node calls to start a main module; loaders have relied on both for years. */
+const node = module as unknown as { runMain(): void; _load(path: string, parent: null, isMain: boolean): unknown }
 
 const EXIT_ERROR = 1
 /** By custom: 128 + the number of the signal. */
@@ -47,12 +50,17 @@ export async function runScript(file: string, args: readonly string[]): Promise<
     if (interrupt.signal.aborted) process.exitCode = EXIT_INTERRUPTED
   })
   process.on('uncaughtExceptionMonitor', report)
-  if ((await loaderFor(pathToFileURL(path).href)) === 'tsx') await useTsx()
-  // Node 20 does not know this ending, and would take the file for CommonJS.
-  if (path.endsWith('.mts'))
-    return void (await import(pathToFileURL(path).href))
-    // What Node itself calls to start a main module, ESM or CommonJS.
-  ;(module as unknown as { runMain(): void }).runMain()
+  await runMain(path)
+}
+
+/** Runs the main module as Node itself does, ESM or CommonJS, with tsx where that is needed. */
+async function runMain(path: string): Promise<void> {
+  const { href } = pathToFileURL(path)
+  if ((await loaderFor(href)) === 'tsx') await useTsx(href)
+  // Node 20 knows neither of these endings.
+  if (path.endsWith('.mts')) await import(href)
+  else if (isCommonJs(href)) node._load(path, null, true)
+  else node.runMain()
 }
 
 function showsProgress(): boolean {

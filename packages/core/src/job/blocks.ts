@@ -1,3 +1,5 @@
+import { setTimeout } from '../timers.ts'
+
 /** Items of an async iterable that are read together. Fixed: it shapes the answer's last bits, as the arity does. */
 const BLOCK_ITEMS = 4096
 

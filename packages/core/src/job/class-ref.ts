@@ -25,8 +25,8 @@ export function textOf(target: object): string {
  */
 export async function checkClass(what: 'producer' | 'source', target: Class, { name, definition }: ClassRef, path: string): Promise<void> {
   if (!definition || textOf(target) === definition.text) return
-  const { whereDefined } = await import('./locate.ts')
-  const { url, script } = await whereDefined(target)
+  const { withV8 } = await import('./ask-v8.ts')
+  const { url, script } = await withV8((v8) => ({ url: v8.urlOf(target), script: v8.scriptOf(target) }))
   if (url === definition.url && !script.includes(definition.text)) return
   const other = definition.url === undefined ? 'no file' : fileURLToPath(definition.url)
   const found = `the script uses another ${what} of that name, defined in ${other}`

@@ -48,5 +48,7 @@ function refuse(found: unknown): PymarError {
   const advice = asyncIterable
     ? 'gather an async iterable into an array, or write a DataSource with [Symbol.asyncIterator]'
     : 'pass a class that extends DataSource, a DataSourceFactory, or an iterable of items'
+  if (typeof found === 'string')
+    return new PymarError('INVALID_ARGUMENT', `Cannot read a source from ${show(found)}: it is one text; pass [...text] for its characters`)
   return new PymarError('INVALID_ARGUMENT', `Cannot read a source from ${show(found)}: it is no source; ${advice}`)
 }

@@ -1,8 +1,9 @@
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { show } from '../checks.ts'
 import { messageOf, PymarError } from '../errors.ts'
 import { type ClassRef, checkClass } from './class-ref.ts'
-import { type Loader, useTsx } from './loader.ts'
+import { isCommonJs, type Loader, useTsx } from './loader.ts'
 
 /** The job file as a slot has it: its exports, to be found by the name of the class or function. */
 export interface JobFile {
@@ -19,8 +20,8 @@ type Class = Function
  */
 export async function loadJobFile(url: string, loader: Loader): Promise<JobFile> {
   try {
-    if (loader === 'tsx') await useTsx()
-    return { url, exports: await import(url) }
+    if (loader === 'tsx') await useTsx(url)
+    return { url, exports: isCommonJs(url) ? createRequire(url)(fileURLToPath(url)) : await import(url) }
   } catch (error) {
     if (error instanceof PymarError && error.code === 'JOB_FILE') throw error
     // V8 keeps the place of a syntax error to itself, for Node to print.
@@ -59,7 +60,7 @@ export function findExport(file: JobFile, what: 'producer' | 'source', name: str
   const path = fileURLToPath(file.url)
   const names = [...new Set(allExports(file).map(([key]) => key))].filter((key) => key !== 'default' && key !== 'module.exports')
   const found = candidates.size > 1 ? `${candidates.size} of its exports are called so` : `it exports ${names.join(', ') || 'nothing'}`
-  const advice = candidates.size > 1 ? 'give each class a name of its own' : `write "export class ${name}" there, or re-export it`
+  const advice = candidates.size > 1 ? 'give each class a name of its own' : `write "${exporting(path, name)}" there, or re-export it`
   throw new PymarError('JOB_FILE', `Cannot find ${what} ${show(name)} in ${path}: ${found}; ${advice}`)
 }
 
@@ -68,4 +69,8 @@ function allExports({ exports }: JobFile): [string, unknown][] {
   const inner = exports['default']
   const nested = typeof inner === 'object' && inner !== null ? Object.entries(inner) : []
   return [...Object.entries(exports), ...nested]
+}
+
+function exporting(path: string, name: string): string {
+  return path.endsWith('.cjs') ? `exports.${name} = ${name}` : `export class ${name}`
 }

@@ -10,14 +10,17 @@ export type Loader = 'node' | 'tsx'
 type StripTypes = (code: string, options?: { mode: 'strip' }) => string
 const stripTypes = (module as unknown as { stripTypeScriptTypes?: StripTypes }).stripTypeScriptTypes
 
-const JAVASCRIPT = new Set(['.js', '.mjs', '.cjs', '.json', '.node', '.wasm'])
+const hasTypeStripping = Boolean((process.features as { typescript?: unknown }).typescript)
+
+const JAVASCRIPT = new Set(['.js', '.mjs', '.cjs'])
+const OTHERS = new Set(['.json', '.node', '.wasm'])
 const STRIPPABLE = new Set(['.ts', '.mts', '.cts'])
 
 /**
  * Which loader a module needs, told from its file and the relative imports it leads to.
  *
  * A Node that strips types by itself is used where that is enough: no syntax that must be compiled (enums, parameter
- * properties), and every relative import names a file. Older Nodes need tsx for any TypeScript.
+ * properties), every relative import names a file, and types are imported as such. Older Nodes need tsx for any TypeScript.
  *
  * @param url A `file:` URL. One that cannot be read is left to Node, whose error says so.
  */
@@ -28,9 +31,10 @@ export async function loaderFor(url: string): Promise<Loader> {
     if (visited.has(file)) return false
     visited.add(file)
     const extension = extname(fileURLToPath(file))
-    if (JAVASCRIPT.has(extension)) return false
-    if (!STRIPPABLE.has(extension) || !(process.features as { typescript?: unknown }).typescript || !stripTypes) return true
-    const imports = await relativeImports(file, stripTypes)
+    if (OTHERS.has(extension)) return false
+    const strips = hasTypeStripping && STRIPPABLE.has(extension) ? stripTypes : undefined
+    if (!JAVASCRIPT.has(extension) && !strips) return true
+    const imports = strips ? await importsOfTypeScript(file, strips) : await importsOfJavaScript(file)
     if (!imports) return true
     for (const next of imports) if (await needsTsx(next)) return true
     return false
@@ -44,8 +48,18 @@ function hasTsx(): boolean {
   return flags.some((flag) => /(^|=|[\\/])tsx([\\/]|$)/.test(flag))
 }
 
+/** What may be the name of a file in an import, export or require. */
+const RELATIVE = /\b(?:from|import|require)\s*\(?\s*(['"])(\.{1,2}\/[^'"]+)\1/g
+
+/** The files that a JavaScript file imports, perhaps more: what is in a comment does no harm here, and needs no parser to find. */
+async function importsOfJavaScript(file: string): Promise<string[]> {
+  const text = await readFile(new URL(file), 'utf8').catch(() => '')
+  const urls = Array.from(text.matchAll(RELATIVE), ([, , specifier]) => new URL(specifier as string, file))
+  return urls.filter((url) => existsSync(url) && extname(url.pathname) !== '').map(({ href }) => href)
+}
+
 /** The relative imports of a TypeScript file, or undefined where Node could not load it. */
-async function relativeImports(file: string, strip: StripTypes): Promise<string[] | undefined> {
+async function importsOfTypeScript(file: string, strip: StripTypes): Promise<string[] | undefined> {
   const text = await readFile(new URL(file), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
   const { init, parse } = await import('es-module-lexer')
@@ -57,13 +71,39 @@ async function relativeImports(file: string, strip: StripTypes): Promise<string[
     })
     // Stripping leaves decorators in, which Node cannot run.
     if (/^\s*@[A-Za-z_$]/m.test(stripped)) return undefined
-    const imports = parse(text)[0].flatMap((entry) => (entry.type === 'static' || entry.type === 'reexport-star' ? entry : []))
+    const [found] = parse(text)
+    if (isCommonJs(file) && found.some(({ type }) => type === 'static')) return undefined
+    const imports = found.flatMap((entry) => (entry.type === 'static' || entry.type === 'reexport-star' ? entry : []))
     const loaded = imports.filter(({ typeOnly }) => !typeOnly)
+    if (importsTypes(stripped)) return undefined
     if (loaded.some(({ specifier, attributes }) => !nodeFinds(specifier, file, attributes !== null))) return undefined
     return loaded.flatMap(({ specifier }) => (specifier.startsWith('.') ? [new URL(specifier, file).href] : []))
   } catch {
     return undefined
   }
+}
+
+/** An import of names, which are its group. */
+const IMPORT_CLAUSE = /^\s*import\s+(?:[\w$]+\s*,\s*)?\{([^}]*)\}\s*from\b.*$/gm
+const COMMENT = /\/\*[\s\S]*?\*\/|\/\/.*$/gm
+
+/**
+ * Whether code without types imports a name that it does not use: most likely a type, which is not there when Node looks for
+ * it. TypeScript and tsx leave out such imports.
+ */
+function importsTypes(stripped: string): boolean {
+  const code = stripped.replace(COMMENT, '')
+  const names = Array.from(code.matchAll(IMPORT_CLAUSE), ([, list]) => (list as string).split(',')).flat()
+  const rest = code.replace(IMPORT_CLAUSE, '')
+  const used = new Set(rest.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu))
+  const local = names.map(
+    (name) =>
+      name
+        .trim()
+        .split(/\s+as\s+/)
+        .at(-1) as string,
+  )
+  return local.some((name) => name !== '' && !used.has(name))
 }
 
 /** Whether Node finds what an import names: a file under its own name, or a package, not an alias of tsconfig's. */
@@ -90,8 +130,14 @@ function quietly(call: () => void): void {
 }
 
 /** Loads TypeScript by tsx from here on, in this process. */
-export async function useTsx(): Promise<void> {
-  const [esm, cjs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')])
-  cjs.register()
-  esm.register()
+export async function useTsx(url: string): Promise<void> {
+  const { register } = await import('tsx/cjs/api')
+  register()
+  // Its hooks for ES modules break the require() of one, which is all that CommonJS can do.
+  if (!isCommonJs(url)) (await import('tsx/esm/api')).register()
+}
+
+/** Whether a module is TypeScript that is CommonJS by its name: what import() cannot load on every Node, and require() can. */
+export function isCommonJs(url: string): boolean {
+  return url.endsWith('.cts')
 }

@@ -61,7 +61,7 @@ export async function planJob(given: Given, count: number, signal: AbortSignal):
     }
     const plan = await fromUser(source, 'partitions', () => source.partitions?.(count, context))
     try {
-      return checkPlan(source, plan)
+      return await fromUser(source, 'partitions', () => checkPlan(source, plan))
     } catch (error) {
       await plan?.close?.()
       throw error
@@ -76,7 +76,9 @@ export async function planJob(given: Given, count: number, signal: AbortSignal):
 
 async function lengthOf(source: SourceClass, params: unknown): Promise<number> {
   if (!hasOwnLength(source)) {
-    throw new PymarError('INVALID_ARGUMENT', `Cannot read fullLength() of ${source.name}: it has none; add a static fullLength()`)
+    const found =
+      'fullLength' in source.prototype ? 'it is not static; write static fullLength()' : 'it has none; add a static fullLength()'
+    throw new PymarError('INVALID_ARGUMENT', `Cannot read fullLength() of ${source.name}: ${found}`)
   }
   const length = await fromUser(source, 'fullLength', () => source.fullLength(params))
   check(`fullLength() of ${source.name}`, length, COUNT)

@@ -8,6 +8,7 @@ import { SequenceReducer } from './reduce.ts'
 /** The static members of a producer class that a slot calls. */
 export interface ProducerCode {
   readonly name: string
+  readonly prototype: object
   mapFn(items: unknown, context: PartitionContext): unknown
   reduceFn(values: Iterable<unknown>): unknown
 }
@@ -51,12 +52,16 @@ const OWN_CODES: ReadonlySet<string> = new Set<ErrorCode>(['SOURCE_FAILED', 'UNS
 /** The one way to compute anything, whatever the transport: decodes what it needs, runs user code, encodes what it gives. */
 export async function perform(job: LoadedJob, task: Task, signal: AbortSignal): Promise<Outcome> {
   try {
-    const value = task.kind === 'partition' ? await runPartition(job, task, signal) : await job.producer.reduceFn(task.partials.map(decode))
+    const value = task.kind === 'partition' ? await runPartition(job, task, signal) : await reduce(job, task.partials)
     return { bytes: encode(value, nameOf(job, task)) }
   } catch (thrown) {
     const code = thrown instanceof PymarError && OWN_CODES.has(thrown.code) ? thrown.code : 'USER_ERROR'
     return { code, error: describeError(thrown) }
   }
+}
+
+function reduce({ producer }: LoadedJob, partials: readonly Uint8Array[]): unknown {
+  return producer.reduceFn(partials.map((bytes) => decode(bytes, `a partial of ${producer.name}`)))
 }
 
 async function runPartition(job: LoadedJob, task: Task & { kind: 'partition' }, signal: AbortSignal): Promise<unknown> {
@@ -111,7 +116,8 @@ function opener(source: unknown): Opener | undefined {
   throw new TypeError(`${name} has nothing to iterate: it needs [Symbol.iterator], [Symbol.asyncIterator] or blocks()`)
 }
 
-/** How errors name what an attempt was about. */
-function nameOf(job: Pick<LoadedJob, 'partitions'>, task: Task): string {
-  return task.kind === 'partition' ? `the partial of partition ${task.partition.index} of ${job.partitions}` : 'a partial of reduceFn'
+/** How errors name what a task gives. */
+function nameOf({ producer, partitions }: LoadedJob, task: Task): string {
+  const returned = `what reduceFn of ${producer.name} returned`
+  return task.kind === 'partition' ? `${returned} for partition ${task.partition.index} of ${partitions}` : `${returned} for partials`
 }

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../timers.ts'
 /** One limit in time for each of many things: those that began first run out first, so one timer serves all. */
 export class Deadlines<Key> {
   readonly #limitMs: number

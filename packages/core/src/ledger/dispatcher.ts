@@ -5,7 +5,7 @@ import type { PartitionList } from '../job/plan.ts'
 import type { Task } from '../job/run.ts'
 import type { MapOptions } from '../options.ts'
 import type { Attempt, AttemptId, Channel, ChannelEvents, Loss, Where } from '../transport/port.ts'
-import { checkSize, encode } from '../wire/codec.ts'
+import { encode } from '../wire/codec.ts'
 import { Deadlines } from './deadlines.ts'
 import { failedError, type JobNames, lostError, partitionTimeoutError } from './job-errors.ts'
 import { Ledger, type Verdict } from './ledger.ts'
@@ -96,7 +96,9 @@ export class Dispatcher implements ChannelEvents {
 
   failed(attempt: AttemptId, code: ErrorCode, error: unknown, where: Where): void {
     const verdict = this.#ledger.fail(attempt, RETRYABLE.has(code))
-    this.#goOn(attempt, verdict, () => failedError(this.#names, this.#partitionOf(attempt), code, error, where))
+    this.#goOn(attempt, verdict, () =>
+      failedError(this.#names, this.#partitionOf(attempt), { code, error, where, attempt: attempt.attempt }),
+    )
   }
 
   lost(attempt: AttemptId, loss: Loss): void {
@@ -168,11 +170,7 @@ export class Dispatcher implements ChannelEvents {
 
   #task({ id, attempt }: AttemptId): Task {
     const reduction = this.#reductions.get(id)
-    if (reduction) {
-      const bytes = reduction.partials.reduce((sum, { byteLength }) => sum + byteLength, 0)
-      checkSize(bytes, `${reduction.partials.length} partials that are reduced together`)
-      return { kind: 'reduction', partials: reduction.partials }
-    }
+    if (reduction) return { kind: 'reduction', partials: reduction.partials }
     const { index, offset, limit, hint } = this.#partition(id)
     const name = `partition ${index} of ${this.#names.partitions}`
     return {

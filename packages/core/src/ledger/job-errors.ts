@@ -11,10 +11,22 @@ export interface JobNames {
 /** Errors that name what they are about themselves. */
 const SELF_EXPLAINED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNSERIALIZABLE', 'TOO_LARGE', 'JOB_FILE'])
 
+/** How the last attempt at a task failed. */
+export interface Failure {
+  readonly code: ErrorCode
+  /** What was thrown. */
+  readonly error: unknown
+  readonly where: Where
+  /** Which attempt it was, from 1. */
+  readonly attempt: number
+}
+
 /** User code threw where it was computed. Without a partition it was a reduction. */
-export function failedError(names: JobNames, partition: Partition | undefined, code: ErrorCode, error: unknown, where: Where): unknown {
+export function failedError(names: JobNames, partition: Partition | undefined, { code, error, where, attempt }: Failure): unknown {
   if (SELF_EXPLAINED.has(code)) return error
-  return new PymarError(code, `Cannot ${whatOf(names, partition)} on ${where}: ${messageOf(error)}`, { cause: error })
+  const which = attempt > 1 ? `, in attempt ${attempt}` : ''
+  const hint = partition || code !== 'USER_ERROR' ? '' : '; reduceFn gets what it returned before here, and must accept it'
+  return new PymarError(code, `Cannot ${whatOf(names, partition)} on ${where}${which}: ${messageOf(error)}${hint}`, { cause: error })
 }
 
 export function lostError(names: JobNames, partition: Partition | undefined, losses: readonly Loss[]): PymarError {
@@ -41,7 +53,7 @@ export function timeoutError(names: JobNames, done: number, limitMs: number): Py
 }
 
 export function cancelledError(producer: string, reason: unknown): PymarError {
-  const why = reason === undefined ? '' : `: ${messageOf(reason)}`
+  const why = reason === undefined ? '' : `: ${reason instanceof Error && reason.name === 'Error' ? reason.message : messageOf(reason)}`
   return new PymarError('CANCELLED', `Cannot finish the job of ${producer}: it was cancelled${why}`, { cause: reason })
 }
 

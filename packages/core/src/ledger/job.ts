@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import type { Partition } from '../data-source.ts'
+import { PymarError } from '../errors.ts'
 import { PartialFeed } from './partial-feed.ts'
+
+const ID_BYTES = 8
 
 /** A promise of a job's result that can also be watched and cancelled. */
 export interface Job<Result> extends Promise<Result> {
@@ -58,20 +62,24 @@ class JobPromise<Result> extends Promise<Result> implements Job<Result> {
 /**
  * Starts a job.
  *
+ * @param entry What the user called: errors of the job show where that was, instead of where in here they were made.
  * @param run Settles the job, by what it returns or throws. It begins at once, but ends after this function has returned.
  */
-export function startJob<Result>(id: string, run: (control: JobControl) => Promise<unknown>): Job<Result> {
+export function startJob<Result>(entry: Function | undefined, run: (control: JobControl) => Promise<unknown>): Job<Result> {
+  const origin = { stack: '' }
+  Error.captureStackTrace(origin, entry ?? startJob)
   let settle: { resolve(value: Result): void; reject(error: unknown): void } | undefined
   const job = new JobPromise<Result>((resolve, reject) => {
     settle = { resolve, reject }
   })
-  job.id = id
+  job.id = randomBytes(ID_BYTES).toString('hex')
   run(job.control).then(
     (value) => {
       job.end({})
       settle?.resolve(value as Result)
     },
     (error) => {
+      if (error instanceof PymarError) error.stack = `${error}${origin.stack.slice(origin.stack.indexOf('\n    at '))}`
       job.end({ error })
       settle?.reject(error)
     },

@@ -2,6 +2,7 @@ import { PymarError } from '../errors.ts'
 import { findClass, type JobFile, loadJobFile } from '../job/load.ts'
 import type { Loader } from '../job/loader.ts'
 import { type LoadedJob, type Outcome, type ProducerCode, perform, type SourceCode } from '../job/run.ts'
+import { setImmediate } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { describeError } from '../wire/error-record.ts'
 import { enterSlot } from './in-slot.ts'
@@ -19,8 +20,7 @@ type Run = ToSlot & { readonly type: 'run' }
 /** sysexits.h: an internal error. */
 const EXIT_AFTER_UNCAUGHT = 70
 
-// As they are now: user code may replace them, as fake timers do.
-const { setImmediate: nextTurn } = globalThis
+// As it is now: user code may replace it.
 const tell = process.send?.bind(process)
 
 let file: Promise<JobFile | undefined> = Promise.resolve(undefined)
@@ -28,6 +28,8 @@ let loading = false
 const jobs = new Map<string, SlotJob>()
 const opened = new Map<string, LoadedJob>()
 const inbox: Run[] = []
+/** Partials that came ahead of their task, by ticket. */
+const pieces = new Map<number, readonly Uint8Array[]>()
 let running: { readonly ticket: number; readonly abort: AbortController } | undefined
 let working = false
 
@@ -37,7 +39,11 @@ process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
 process.on('uncaughtException', uncaught)
 process.on('unhandledRejection', uncaught)
-process.on('message', (message: ToSlot) => receive(message))
+process.on('message', receive)
+// Without this listener the slot would be deaf: one that user code takes away is put back.
+process.on('removeListener', (event, listener) => {
+  if (event === 'message' && listener === receive) process.on('message', receive)
+})
 send({ type: 'up' })
 const [parent, watch] = process.argv.slice(2)
 void watchParent(Number(parent), watch === 'signalled')
@@ -54,8 +60,11 @@ function receive(message: ToSlot) {
       jobs.delete(message.job)
       opened.delete(message.job)
       return
+    case 'partials':
+      pieces.set(message.ticket, [...(pieces.get(message.ticket) ?? []), ...message.partials])
+      return
     case 'run':
-      inbox.push(message)
+      inbox.push(whole(message))
       void workOff()
       return
     case 'drop':
@@ -65,6 +74,14 @@ function receive(message: ToSlot) {
       if (running?.ticket === message.ticket) running.abort.abort(new DOMException(message.reason, 'AbortError'))
       else drop(message.ticket)
   }
+}
+
+/** A task with the partials that came ahead of it. */
+function whole(run: Run): Run {
+  const partials = pieces.get(run.ticket)
+  if (!partials || run.task.kind !== 'reduction') return run
+  pieces.delete(run.ticket)
+  return { ...run, task: { ...run.task, partials: [...partials, ...run.task.partials] } }
 }
 
 /** Forgets a task that has not begun. */
@@ -98,7 +115,7 @@ async function workOff() {
     const { ticket } = next
     running = { ticket, abort: new AbortController() }
     const outcome = await attempt(loaded, next, running.abort.signal)
-    await new Promise((turn) => nextTurn(turn))
+    await new Promise((turn) => setImmediate(turn))
     running = undefined
     send({ type: 'ended', ticket, outcome })
   }

@@ -115,7 +115,15 @@ export class Lease<Key> {
 
   #enter(key: Key, task: Task): LeaseAssignment {
     const ticket = this.#scheduler.ticket()
-    const assignment: LeaseAssignment = { lease: this as Lease<unknown>, key, ticket, file: this.file, job: this.job, task, withdrawn: false }
+    const assignment: LeaseAssignment = {
+      lease: this as Lease<unknown>,
+      key,
+      ticket,
+      file: this.file,
+      job: this.job,
+      task,
+      withdrawn: false,
+    }
     this.#assignments.set(key, assignment)
     return assignment
   }

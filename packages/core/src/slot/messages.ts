@@ -23,6 +23,8 @@ export type ToSlot =
   /** Import the job file: once in a slot's life. */
   | { readonly type: 'load'; readonly url: string; readonly loader: Loader }
   | { readonly type: 'open'; readonly job: SlotJob }
+  /** Partials of a reduction that is too large for one message; the others follow, the last ones with `run`. */
+  | { readonly type: 'partials'; readonly ticket: number; readonly partials: readonly Uint8Array[] }
   /** Compute, after whatever was sent before. `ticket` names this one task on this one slot. */
   | { readonly type: 'run'; readonly ticket: number; readonly job: string; readonly task: Task }
   /** Forget a task, if it has not begun. */
@@ -52,4 +54,23 @@ export function isFromSlot(message: unknown): message is FromSlot {
   if (type === 'broken') return typeof error === 'object' && error !== null && 'kind' in error
   if (type === 'ended') return typeof ticket === 'number' && typeof outcome === 'object' && outcome !== null
   return true
+}
+
+/** Partials of one reduction that go in one message, unless one alone is larger. */
+const PIECE_BYTES = 64 * 2 ** 20
+
+/** A reduction of many bytes goes in pieces, since a message holds 2 GiB at most; any other task goes as it is. */
+export function split(task: Task): { pieces: (readonly Uint8Array[])[]; rest: Task } {
+  const pieces: Uint8Array[][] = []
+  if (task.kind !== 'reduction') return { pieces, rest: task }
+  let [piece, bytes]: [Uint8Array[], number] = [[], 0]
+  for (const partial of task.partials) {
+    if (bytes + partial.byteLength > PIECE_BYTES && piece.length > 0) {
+      pieces.push(piece)
+      ;[piece, bytes] = [[], 0]
+    }
+    piece.push(partial)
+    bytes += partial.byteLength
+  }
+  return { pieces, rest: { ...task, partials: piece } }
 }

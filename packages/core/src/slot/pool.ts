@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
+import { clearInterval, setInterval, setTimeout } from '../timers.ts'
 import { Lease, type LeaseAssignment } from './lease.ts'
 import type { SlotJob } from './messages.ts'
 import { type JobFileAt, Slot, type SlotOwner } from './slot.ts'
@@ -40,6 +41,8 @@ export class SlotPool {
   readonly #draining = new Set<Slot<LeaseAssignment>>()
   /** Slots in a row that ended while they loaded, by file. */
   readonly #failedLoads = new Map<string, number>()
+  /** Job files whose import was said to take long. */
+  readonly #slowLoads = new Set<string>()
   #leases: Lease<unknown>[] = []
   #tickets = 0
   #closed = false
@@ -168,6 +171,7 @@ export class SlotPool {
 
   readonly #owner: SlotOwner<LeaseAssignment> = {
     loaded: (slot) => this.#failedLoads.delete(slot.file?.url ?? ''),
+    slowLoad: (file) => this.#warnOnce(file),
     started: (_slot, assignment) => assignment.lease.events?.started(assignment.key),
     ended: (slot, assignment, outcome) => {
       assignment.lease.settle(assignment)
@@ -195,6 +199,12 @@ export class SlotPool {
       }
       this.#assign()
     },
+  }
+
+  #warnOnce({ url }: JobFileAt) {
+    if (this.#slowLoads.has(url)) return
+    this.#slowLoads.add(url)
+    process.emitWarning(`Job file ${fileURLToPath(url)} is still being imported by a slot: its tasks wait for that`, 'PymarWarning')
   }
 
   /** With other slots there it is a matter of time; without any, nothing can be computed. */

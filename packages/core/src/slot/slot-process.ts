@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { clearTimeout, setImmediate, setTimeout } from '../timers.ts'
 import { type FromSlot, isFromSlot, type ToSlot } from './messages.ts'
 
 export interface SlotSettings {
   /** Heap of the slot in MiB; Node's own limit where it is not given. */
   readonly memory?: number
+  /** A process that does not say within so many milliseconds that it is up is given up. Default 60,000. */
+  readonly startLimitMs?: number
 }
 
 export interface ProcessEvents {
@@ -21,6 +24,8 @@ export interface Exit {
   readonly cause: 'start' | 'launcher' | 'signal' | 'code'
 }
 
+/** Some fifty times what a start takes on a busy machine. */
+const START_LIMIT_MS = 60_000
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
 /** Flags that a slot needs too, since they change what a module means or may do: loaders, conditions, limits, warnings. */
 const INHERITED =
@@ -38,11 +43,12 @@ export class SlotProcess {
   readonly #events: ProcessEvents
   readonly #launched = hasLauncher
   #up = false
+  readonly #startTimer: NodeJS.Timeout | undefined
   #exit: Exit | undefined
   #silent = false
   #ended = false
 
-  constructor({ memory }: SlotSettings, events: ProcessEvents) {
+  constructor({ memory, startLimitMs = START_LIMIT_MS }: SlotSettings, events: ProcessEvents) {
     this.#events = events
     try {
       this.#child = forkSlot(this.#launched, memory)
@@ -50,6 +56,7 @@ export class SlotProcess {
       this.#notStarted(error as Error)
       return
     }
+    this.#startTimer = setTimeout(() => this.#tooLate(startLimitMs), startLimitMs).unref()
     // What keeps the starting process alive is the job that runs, not the slots that stay warm after it.
     this.#child.unref()
     this.#child.channel?.unref()
@@ -57,6 +64,7 @@ export class SlotProcess {
       // User code can write to the channel too.
       if (!isFromSlot(message)) return
       this.#up = true
+      clearTimeout(this.#startTimer)
       events.message(message)
     })
     this.#child.on('exit', (code, signal) =>
@@ -83,12 +91,18 @@ export class SlotProcess {
     setImmediate(() => this.#exited({ how: error.message, cause: 'start' }))
   }
 
+  #tooLate(limitMs: number) {
+    this.#exit = { how: `it was not up within ${limitMs} ms`, cause: 'start' }
+    this.kill()
+  }
+
   /** Its exit and the end of its channel come in either order; what it had said is heard before the second of them. */
   #exited(exit: Exit | undefined) {
     this.#exit ??= exit
     this.#silent ||= exit === undefined || exit.cause === 'start'
     if (!this.#exit || !this.#silent || this.#ended) return
     this.#ended = true
+    clearTimeout(this.#startTimer)
     const launcherFailed = this.#launched && !this.#up && this.#exit.cause === 'code'
     if (launcherFailed) hasLauncher = false
     this.#events.ended(launcherFailed ? { ...this.#exit, cause: 'launcher' } : this.#exit)

@@ -1,7 +1,8 @@
 import type { Loader } from '../job/loader.ts'
 import type { Outcome, Task } from '../job/run.ts'
+import { clearTimeout, setTimeout } from '../timers.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
-import type { FromSlot, SlotJob } from './messages.ts'
+import { type FromSlot, type SlotJob, split } from './messages.ts'
 import { type Exit, SlotProcess, type SlotSettings } from './slot-process.ts'
 
 /** The file that a slot loads, and by what. A slot loads one in its life. */
@@ -23,6 +24,8 @@ export interface Assignment {
 /** What a slot tells its pool. */
 export interface SlotOwner<A extends Assignment> {
   loaded(slot: Slot<A>): void
+  /** The job file's import takes its time. */
+  slowLoad(file: JobFileAt): void
   started(slot: Slot<A>, assignment: A): void
   ended(slot: Slot<A>, assignment: A, outcome: Outcome): void
   /** The slot can take tasks again. */
@@ -37,6 +40,8 @@ export interface SlotOwner<A extends Assignment> {
 
 /** A slot that a cancelled task holds is killed after this long, in milliseconds. */
 const ABORT_GRACE_MS = 500
+/** An import that takes longer than this, in milliseconds, is spoken of. */
+const SLOW_LOAD_MS = 10_000
 /** Tasks on one slot at once: as many as take so long, in milliseconds, so that the way to it hides behind them. */
 const AHEAD_MS = 2
 const AHEAD_LIMIT = 16
@@ -57,6 +62,7 @@ export class Slot<A extends Assignment> {
   #loaded = false
   #leaving = false
   #killTimer: NodeJS.Timeout | undefined
+  #loadTimer: NodeJS.Timeout | undefined
   #since = 0
   #meanMs = AHEAD_MS
 
@@ -112,6 +118,7 @@ export class Slot<A extends Assignment> {
     if (!this.#file) {
       this.#file = file
       this.#boundAt = performance.now()
+      this.#loadTimer = setTimeout(() => this.#owner.slowLoad(file), SLOW_LOAD_MS).unref()
       this.#process.send({ type: 'load', ...file })
     }
     if (!this.#jobs.has(job.id)) {
@@ -119,7 +126,9 @@ export class Slot<A extends Assignment> {
       this.#process.send({ type: 'open', job })
     }
     this.#assignments.push(assignment)
-    this.#process.send({ type: 'run', ticket, job: job.id, task })
+    const { pieces, rest } = split(task)
+    for (const partials of pieces) this.#process.send({ type: 'partials', ticket, partials })
+    this.#process.send({ type: 'run', ticket, job: job.id, task: rest })
     if (this.#assignments.length === 1) this.#next()
   }
 
@@ -161,6 +170,7 @@ export class Slot<A extends Assignment> {
         return
       case 'loaded':
         this.#loaded = true
+        clearTimeout(this.#loadTimer)
         this.#owner.loaded(this)
         return this.#next()
       case 'broken':
@@ -231,6 +241,7 @@ export class Slot<A extends Assignment> {
 
   #gone(exit: Exit) {
     clearTimeout(this.#killTimer)
+    clearTimeout(this.#loadTimer)
     const [first, ...others] = this.#assignments.splice(0)
     const running = this.#loaded ? first : undefined
     const waiting = (running || !first ? others : [first, ...others]).filter((assignment) => !assignment.withdrawn)

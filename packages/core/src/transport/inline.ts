@@ -1,4 +1,5 @@
 import { type LoadedJob, perform } from '../job/run.ts'
+import { setImmediate } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { restoreError } from '../wire/error-record.ts'
 import type { Attempt, Channel, ChannelEvents, JobSpec, Transport } from './port.ts'
@@ -60,6 +61,6 @@ class InlineChannel implements Channel {
     if (this.#closed) return
     if (signal.aborted) return this.#events?.room()
     if ('bytes' in outcome) this.#events?.partial(attempt, outcome.bytes)
-    else this.#events?.failed(attempt, outcome.code, restoreError(outcome.error), `process ${process.pid}`)
+    else this.#events?.failed(attempt, outcome.code, restoreError(outcome.error), `process pid ${process.pid}`)
   }
 }

@@ -3,6 +3,7 @@ import { loaderFor } from '../job/loader.ts'
 import type { Lease } from '../slot/lease.ts'
 import { type PoolSettings, SlotPool } from '../slot/pool.ts'
 import type { JobFileAt } from '../slot/slot.ts'
+import { clearTimeout, setTimeout } from '../timers.ts'
 import { restoreError } from '../wire/error-record.ts'
 import type { Attempt, Channel, ChannelEvents, JobSpec, Transport } from './port.ts'
 
@@ -90,7 +91,7 @@ class LocalChannel implements Channel {
       started: (attempt) => events.started(attempt),
       ended: (attempt, outcome, pid) => {
         if ('bytes' in outcome) events.partial(attempt, outcome.bytes)
-        else events.failed(attempt, outcome.code, restoreError(outcome.error), `slot ${pid}`)
+        else events.failed(attempt, outcome.code, restoreError(outcome.error), `slot pid ${pid}`)
       },
       lost: (attempt, loss) => events.lost(attempt, { host: hostname(), ...loss }),
       broken: (error) => events.broken(error),

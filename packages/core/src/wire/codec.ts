@@ -1,5 +1,6 @@
 import v8 from 'node:v8'
 import { messageOf, PymarError } from '../errors.ts'
+import { findSparse } from './sparse.ts'
 
 /*
  * Values of user code (partials, params, hints, in-memory slices) travel as structured clones in V8's own format. They
@@ -73,11 +74,13 @@ class Reader extends v8.Deserializer {
  *
  * @param value Anything that can be cloned: plain data, Map, Set, Date, bigint, typed arrays, errors.
  * @param what How an error names the value, such as `the partial of partition 3 of 8`.
- * @throws {PymarError} `UNSERIALIZABLE` if it holds a function, a symbol, a SharedArrayBuffer or a native handle.
+ * @throws {PymarError} `UNSERIALIZABLE` if it holds a function, a symbol, a SharedArrayBuffer, a native handle or an array with holes.
  */
 export function encode(value: unknown, what: string): Uint8Array {
   const writer = new Writer()
   try {
+    const length = findSparse(value)
+    if (length !== undefined) throw new TypeError(`an array of ${length} items with holes; fill them, or use a Map`)
     writer.writeHeader()
     writer.writeValue(value)
   } catch (error) {
@@ -92,12 +95,8 @@ export function encode(value: unknown, what: string): Uint8Array {
   return bytes
 }
 
-/**
- * Checks that so many bytes can be sent in one message: Node's channel to a child process fails beyond 2 GiB.
- *
- * @throws {PymarError} `TOO_LARGE` if they cannot.
- */
-export function checkSize(bytes: number, what: string): void {
+/** Node's channel to a child process fails beyond 2 GiB. */
+function checkSize(bytes: number, what: string): void {
   if (bytes <= MAX_BYTES) return
   throw new PymarError(
     'TOO_LARGE',
@@ -108,14 +107,15 @@ export function checkSize(bytes: number, what: string): void {
 /**
  * Turns the bytes of {@link encode} back into the value.
  *
+ * @param what How an error names the value.
  * @throws {PymarError} `UNSERIALIZABLE` if they are no such bytes.
  */
-export function decode(bytes: Uint8Array): unknown {
+export function decode(bytes: Uint8Array, what = 'a value'): unknown {
   try {
     const reader = new Reader(bytes)
     reader.readHeader()
     return reader.readValue()
   } catch (error) {
-    throw new PymarError('UNSERIALIZABLE', `Cannot read a value of ${bytes.byteLength} bytes: ${messageOf(error)}`, { cause: error })
+    throw new PymarError('UNSERIALIZABLE', `Cannot read ${what} from ${bytes.byteLength} bytes: ${messageOf(error)}`, { cause: error })
   }
 }
