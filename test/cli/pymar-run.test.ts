@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { isAlive, pymar, slotsOf, start, until } from '../processes.ts'
 
@@ -34,6 +35,8 @@ const REMEDIES = [
     /^USER_ERROR: Cannot compute partition 0 of 1 .*: TypeError: bad item\nTypeError: bad item\n +at .*mapFn .*throws-user-error\.mjs:/,
   ],
   ['none.ts', /^INVALID_ARGUMENT: Cannot run script "none\.ts": there is no such file in /],
+  ['plain', /^INVALID_ARGUMENT: Cannot run script "plain": it is no file\n$/],
+  ['plain/package.json', /: its name ends in none of \.ts, \.mts, \.cts, \.js, \.mjs, \.cjs\n$/],
 ] as const
 
 for (const [file, error] of REMEDIES) {
@@ -123,14 +126,31 @@ test('after Ctrl-C every later job of the script is cancelled too', async () => 
 })
 
 test('pymar says how it is used, with exit code 2', async () => {
-  for (const args of [[], ['run'], ['walk'], ['run', 'guarded.mjs', '--fast']]) {
+  for (const [args, found] of [
+    [[], 'without a command'],
+    [['run'], 'without its name: pymar run FILE'],
+    [['walk'], '"walk": there is no such command'],
+    [['run', 'guarded.mjs', '--fast'], 'Unknown argument: fast'],
+    [['run', 'guarded.mjs', 'big.txt'], '"guarded.mjs" with big.txt: what the script is to get follows --'],
+  ] as const) {
     const { code, out, err } = await pymar(args).ended
     assert.deepEqual([code, out], [2, ''])
-    assert.match(err, /; see pymar --help\n$/)
+    assert.ok(err.endsWith(`${found}; see pymar --help\n`), err)
   }
   const { code, out } = await pymar(['run', '--help']).ended
   assert.equal(code, 0)
-  assert.match(out, /pymar run <file> \[-- arg\.\.\.\]/)
+  assert.match(out, /pymar run FILE \[-- ARG\.\.\.\]/)
+})
+
+test('pymar --version is the version of this package, wherever it is called', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../packages/core/package.json', import.meta.url), 'utf8'))
+  assert.equal((await pymar(['--version']).ended).out, `${version}\n`)
+})
+
+test('a module that was taken for CommonJS is told with the remedy', async () => {
+  const { code, err } = await pymar(['run', 'plain/commonjs/module.ts']).ended
+  assert.equal(code, 1)
+  assert.match(err, /module\.ts was taken for CommonJS: set "type": "module" in its package\.json, or let its name end in \.mts or \.mjs\n/)
 })
 
 test('a broker that this version cannot use is refused, not ignored', async () => {

@@ -76,6 +76,64 @@ class Careless extends Producer<number> {
   }
 }
 
+class MapsToNumber extends Producer<number> {
+  static mapFn() {
+    return 1
+  }
+  static reduceFn() {
+    return 1
+  }
+}
+class MapsToText extends Producer<number> {
+  static mapFn(xs: Iterable<number>) {
+    return Array.from(xs, String)
+  }
+  static reduceFn(values: Iterable<number>) {
+    return [...values].length
+  }
+}
+class Counts extends Producer<number> {
+  static mapFn(words: Iterable<string>) {
+    return words
+  }
+  static reduceFn(words: Iterable<string>) {
+    return [...words].length
+  }
+}
+class TakesArrays extends Producer<number> {
+  static *mapFn(xs: Iterable<number>) {
+    yield* xs
+  }
+  static reduceFn(values: number[]) {
+    return values.length
+  }
+}
+class Gathers extends Producer<number> {
+  static async *mapFn(xs: Iterable<number>) {
+    yield* xs
+  }
+  static reduceFn(values: readonly number[]) {
+    return values.length
+  }
+}
+class Untyped extends Producer<any> {
+  static mapFn(xs: any): any {
+    return xs
+  }
+  static reduceFn(values: any): any {
+    return values
+  }
+}
+/** Maps to what may be missing; reduces to the least, if any. */
+class Optional extends Producer<number | undefined> {
+  static async mapFn(xs: Iterable<number>) {
+    return Array.from(xs, (x) => (x > 0 ? x : undefined))
+  }
+  static async reduceFn(values: Iterable<number | undefined>) {
+    return [...values].find((value) => value !== undefined)
+  }
+}
+
 OffsetSum.map(Numbers)
 OfArrays.map(AsyncNumbers)
 OfArrays.map(new Set([1]))
@@ -117,6 +175,20 @@ Longest.map(Numbers)
 OfBlocks.map(Numbers)
 // @ts-expect-error mapFn takes blocks, and an array is none
 OfBlocks.map([1, 2])
+new DataSourceFactory(Words, { params: { language: 'en' } })
+// @ts-expect-error the source declares other params
+new DataSourceFactory(Words, { params: { lang: 'en' } })
+// @ts-expect-error mapFn gives no iterable
+MapsToNumber.map([1])
+// @ts-expect-error mapFn gives strings, reduceFn takes numbers
+MapsToText.map([1])
+// @ts-expect-error reduceFn does not take what it returns
+Counts.map(['a'])
+// @ts-expect-error a generator is no array
+TakesArrays.map([1])
+Gathers.map([1])
+Untyped.map([1])
+Optional.map([1])
 // @ts-expect-error no such option
 Sum.map([1], { timeout: 5 })
 // @ts-expect-error an option of the producer, not of the job

@@ -144,25 +144,31 @@ export abstract class BlockSource<Block extends Iterable<unknown>, Params = unde
   declare protected readonly block: Block
 }
 
-/** A class that extends {@link DataSource}, with its static members. */
-export type SourceClass<Item = any, Params = any> = (abstract new (
+/** The class of such instances, with the static members of a source. */
+export type ClassOf<Instance> = (abstract new (
   offset?: number,
   limit?: number,
-  params?: Params,
-) => DataSource<Item, Params>) & {
+  params?: any,
+) => Instance) & {
   fullLength(params?: any): number | Promise<number>
   partitions?(count: number, context: PlanContext): Promise<Plan> | Plan
 }
 
+/** A class that extends {@link DataSource}, with its static members. */
+export type SourceClass<Item = any, Params = any> = ClassOf<DataSource<Item, Params>>
+
 /** Which part of a source class a job reads, and with which params. */
-export interface DataSourceFactoryOptions {
+export interface DataSourceFactoryOptions<Params = unknown> {
   /** First item. Integer from 0. Default 0. */
   offset?: number
   /** How many items at most; the range ends where the source ends. Integer from 0. Default: all that follow. */
   limit?: number
   /** A plain value that `fullLength` gets and every slice sees as `this.params`. Default `undefined`. */
-  params?: unknown
+  params?: Params
 }
+
+/** The params that a source class declares; any, where it declares none. */
+type ParamsFor<Params> = [Params] extends [undefined] ? unknown : NoInfer<Params>
 
 /**
  * What a job reads: a source class with params and an explicit range, or data that is in memory.
@@ -189,16 +195,16 @@ export interface DataSourceFactoryOptions {
  * new DataSourceFactory([1, 2, 3])
  * ```
  */
-export class DataSourceFactory<Item = any> {
+export class DataSourceFactory<Item = any, Params = any> {
   /** The class, or the items, as an array or a typed array. */
   readonly data: SourceClass<Item> | ArrayLike<Item>
   readonly options: Readonly<DataSourceFactoryOptions>
   /** There for inference of item types only; it is never set. */
   declare protected readonly item: Item
 
-  constructor(data: SourceClass<Item>, options?: DataSourceFactoryOptions)
+  constructor(data: SourceClass<Item, Params>, options?: DataSourceFactoryOptions<ParamsFor<Params>>)
   constructor(data: Iterable<Item>)
-  constructor(data: SourceClass<Item> | Iterable<Item>, options: DataSourceFactoryOptions = {}) {
+  constructor(data: SourceClass<Item, Params> | Iterable<Item>, options: DataSourceFactoryOptions = {}) {
     this.data = typeof data === 'function' ? data : itemsOf(data)
     this.options = options
     Object.defineProperty(this, FACTORY, { value: true })

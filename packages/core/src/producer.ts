@@ -1,5 +1,5 @@
 import { check, checkOptions, POSITIVE } from './checks.ts'
-import type { BlockSource, DataSource, DataSourceFactory, Plan, PlanContext, SourceClass } from './data-source.ts'
+import type { BlockSource, ClassOf, DataSource, DataSourceFactory, SourceClass } from './data-source.ts'
 import { messageOf, PymarError } from './errors.ts'
 import { readGiven } from './job/given.ts'
 import type { ProducerCode } from './job/run.ts'
@@ -13,9 +13,31 @@ import type { LocalTransport } from './transport/local.ts'
 export interface ProducerClass {
   readonly name: string
   new (options?: ProducerOptions): Producer<any>
-  mapFn(items: any, context: any): any
+  mapFn(items: any, context: any): Mapped | Promise<Mapped>
   reduceFn(values: any): any
 }
+
+type Mapped = Iterable<unknown> | AsyncIterable<unknown>
+
+/** What `reduceFn` takes; anything, where it takes no parameter. */
+type Values<P extends ProducerClass> = undefined extends Parameters<P['reduceFn']>[0] ? any : Parameters<P['reduceFn']>[0]
+/** What `mapFn` gives to `reduceFn`: what comes asynchronously is gathered into arrays. */
+type MappedBy<P extends ProducerClass> =
+  Awaited<ReturnType<P['mapFn']>> extends infer All
+    ? All extends Iterable<unknown>
+      ? All
+      : All extends AsyncIterable<infer Value>
+        ? Value[]
+        : never
+    : never
+
+/** A producer whose `reduceFn` takes what `mapFn` gives, and what it returns itself; else what is wrong with it. */
+type Associative<P extends ProducerClass> =
+  MappedBy<P> extends Values<P>
+    ? Awaited<ReturnType<P['reduceFn']>>[] extends Values<P>
+      ? P
+      : { 'reduceFn must take what it returns': Awaited<ReturnType<P['reduceFn']>>[] }
+    : { 'reduceFn must take what mapFn gives': MappedBy<P> }
 
 /** What `mapFn` takes; anything, where it takes no parameter. */
 type Input<P extends ProducerClass> = undefined extends Parameters<P['mapFn']>[0] ? any : Parameters<P['mapFn']>[0]
@@ -37,15 +59,6 @@ export type SourceFor<P extends ProducerClass> =
 
 type InMemoryFor<Items> = Items extends ArrayBufferView ? Items : Iterable<ItemOf<Items>>
 type AsyncSourceFor<Items> = ItemOf<Items>[] extends Items ? ClassOf<DataSource<ItemOf<Items>, any> & AsyncIterable<ItemOf<Items>>> : never
-
-type ClassOf<Instance> = (abstract new (
-  offset?: number,
-  limit?: number,
-  params?: any,
-) => Instance) & {
-  fullLength(params?: any): number | Promise<number>
-  partitions?(count: number, context: PlanContext): Promise<Plan> | Plan
-}
 
 /**
  * A calculation: a subclass says how items are mapped (`static mapFn`) and how values are reduced (`static reduceFn`).
@@ -145,7 +158,7 @@ export abstract class Producer<Result = unknown> {
    * returns, and a source of other items than `mapFn` takes is refused by the type checker.
    */
   static map<P extends ProducerClass>(
-    this: P,
+    this: P & Associative<P>,
     source: SourceFor<P>,
     options: MapOptions & ProducerOptions = {},
   ): Job<Awaited<ReturnType<P['reduceFn']>>> {

@@ -4,6 +4,8 @@ import type { JobObserver } from '../host.ts'
 import type { Progress } from '../options.ts'
 
 const REDRAW_MS = 100
+/** Of a terminal that does not know its width. */
+const COLUMNS = 80
 const SECONDS = 1000
 
 /** One line on a terminal that tells how far the jobs of a script are; it is gone when they are done. */
@@ -36,7 +38,7 @@ export class ProgressLine {
   #draw() {
     const known = [...this.#jobs.values()].filter((progress) => progress !== undefined)
     this.#clear()
-    if (known.length > 0) this.#terminal.write(describe(known).slice(0, this.#terminal.columns - 1))
+    if (known.length > 0) this.#terminal.write(describe(known).slice(0, (this.#terminal.columns || COLUMNS) - 1))
   }
 
   #clear() {

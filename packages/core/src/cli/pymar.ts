@@ -28,23 +28,38 @@ async function parse(own: readonly string[], args: readonly string[]): Promise<v
   const { default: yargs } = await import('yargs')
   await yargs([...own])
     .scriptName('pymar')
+    .version(await version())
     .command(
-      'run <file>',
+      'run [file]',
       'run a script whose jobs show their progress and are cancelled by Ctrl-C',
       (command) =>
         command
-          .usage('$0 run <file> [-- arg...]')
-          .positional('file', { type: 'string', demandOption: true, describe: 'JavaScript or TypeScript: .ts, .mts, .js, .mjs, .cjs' })
+          .usage('$0 run FILE [-- ARG...]')
+          .positional('file', { type: 'string', describe: 'JavaScript or TypeScript: .ts, .mts, .js, .mjs, .cjs' })
           .epilogue('What follows -- is in process.argv of the script. PYMAR_PROGRESS=0 shows no progress.'),
-      ({ file }) => run(file, args),
+      ({ file, _: [, ...others] }) => {
+        if (file === undefined) throw new UsageError('Cannot run a script without its name: pymar run FILE')
+        if (others.length === 0) return run(file, args)
+        throw new UsageError(`Cannot run "${file}" with ${others.join(' ')}: what the script is to get follows --`)
+      },
     )
-    .demandCommand(1, 'Cannot run pymar without a command')
-    .strict()
+    .command('$0', false, {}, ({ _: [word] }) => {
+      throw new UsageError(
+        word === undefined ? 'Cannot run pymar without a command' : `Cannot run command "${word}": there is no such command`,
+      )
+    })
+    .strictOptions()
     .exitProcess(false)
     .fail((message, error) => {
       throw error ?? new UsageError(message)
     })
     .parseAsync()
+}
+
+/** Of this package, not of the one in whose folder the command is called. */
+async function version(): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  return JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 async function run(file: string, args: readonly string[]): Promise<void> {

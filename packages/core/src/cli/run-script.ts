@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import module from 'node:module'
-import { resolve } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { PymarError } from '../errors.ts'
+import { messageOf, PymarError } from '../errors.ts'
 import { setHost } from '../host.ts'
 import { isCommonJs, loaderFor, useTsx } from '../job/loader.ts'
 
@@ -21,7 +21,7 @@ const EXIT_INTERRUPTED = 130
  */
 export async function runScript(file: string, args: readonly string[]): Promise<void> {
   const path = resolve(file)
-  if (!existsSync(path)) throw new PymarError('INVALID_ARGUMENT', `Cannot run script "${file}": there is no such file in ${process.cwd()}`)
+  checkScript(file, path)
   process.argv = [process.argv[0] as string, path, ...args]
   const interrupt = new AbortController()
   let running = 0
@@ -50,7 +50,22 @@ export async function runScript(file: string, args: readonly string[]): Promise<
     if (interrupt.signal.aborted) process.exitCode = EXIT_INTERRUPTED
   })
   process.on('uncaughtExceptionMonitor', report)
-  await runMain(path)
+  await runMain(path).catch((error) => {
+    // Uncaught, as what a main module throws is.
+    process.nextTick(() => {
+      throw error
+    })
+  })
+}
+
+const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
+
+function checkScript(file: string, path: string): void {
+  const refuse = (found: string) => new PymarError('INVALID_ARGUMENT', `Cannot run script "${file}": ${found}`)
+  const entry = statSync(path, { throwIfNoEntry: false })
+  if (!entry) throw refuse(`there is no such file in ${process.cwd()}`)
+  if (!entry.isFile()) throw refuse('it is no file')
+  if (!EXTENSIONS.includes(extname(path))) throw refuse(`its name ends in none of ${EXTENSIONS.join(', ')}`)
 }
 
 /** Runs the main module as Node itself does, ESM or CommonJS, with tsx where that is needed. */
@@ -69,10 +84,18 @@ function showsProgress(): boolean {
 
 /** An error of ours that the script lets through takes one line; anything else is printed as Node prints it. */
 function report(error: unknown) {
-  if (!(error instanceof PymarError) || process.listenerCount('uncaughtException') > 0) return
-  console.error(describe(error))
-  process.exit(EXIT_ERROR)
+  if (process.listenerCount('uncaughtException') > 0) return
+  if (error instanceof PymarError) {
+    console.error(describe(error))
+    process.exit(EXIT_ERROR)
+  }
+  if (NO_MODULE.test(messageOf(error))) console.error(`${process.argv[1]} was taken for CommonJS: ${AS_MODULE}`)
 }
+
+/** What Node and tsx say of a file that has the syntax of an ES module and is none. */
+const NO_MODULE =
+  /Top-level await is currently not supported with the "cjs"|Cannot use import statement outside a module|await is only valid in/
+const AS_MODULE = 'set "type": "module" in its package.json, or let its name end in .mts or .mjs'
 
 /** The message; where user code threw, its stack too, since that is where the fault is. */
 function describe({ message, code, cause }: PymarError): string {

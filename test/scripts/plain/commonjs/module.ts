@@ -1,0 +1,3 @@
+import { isMain } from '@pymar/core'
+
+console.log(await Promise.resolve(isMain(import.meta)))
