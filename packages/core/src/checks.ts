@@ -55,6 +55,14 @@ export function checkOptions(owner: string, options: unknown, table: Readonly<Re
   }
 }
 
+export function isIterable(value: unknown): value is Iterable<unknown> {
+  return value !== null && value !== undefined && typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function'
+}
+
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function'
+}
+
 /** A value on one line, as an error shows it. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)

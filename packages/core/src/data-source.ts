@@ -1,3 +1,5 @@
+import { isIterable } from './checks.ts'
+
 /** One slice of a source: what a task names and a worker loads. */
 export interface Partition {
   /** Its place among the partitions of its job, from 0. */
@@ -217,10 +219,6 @@ function itemsOf<Item>(data: Iterable<Item>): ArrayLike<Item> {
   if (ArrayBuffer.isView(data) && !(data instanceof DataView)) return data as unknown as ArrayLike<Item>
   // Anything that is not iterable stays as it is: the job says what is wrong with it.
   return isIterable(data) ? Array.from(data) : data
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> {
-  return value !== null && value !== undefined && typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function'
 }
 
 /** Whether a value is a class that extends {@link DataSource}, of whichever copy of this package. */

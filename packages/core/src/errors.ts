@@ -1,7 +1,21 @@
 import { inspect } from 'node:util'
 
 /**
- * What went wrong, in one word: what a program may branch on. The table of causes and remedies is in ARCHITECTURE.
+ * What went wrong, in one word: what a program may branch on.
+ *
+ * - `INVALID_ARGUMENT`: a bad option, `WORKERS_NUMBER`, `fullLength`, source, offset, limit or plan; a producer that is closed or has
+ *   no `mapFn`.
+ * - `JOB_FILE`: the job file cannot be loaded, does not export the class, exports another one of its name, or starts a job while a slot
+ *   imports it.
+ * - `USER_ERROR`: user code threw, or `mapFn` returned no iterable; `cause` is its error.
+ * - `SOURCE_FAILED`: a source says that it cannot be read; `cause` is the driver's error.
+ * - `UNSERIALIZABLE`: a partial, item, hint or params cannot be sent.
+ * - `TOO_LARGE`: one partial or one slice takes more than 2,000,000,000 bytes.
+ * - `WORKER_LOST`: a partition used up its attempts, each of which ended with the process; or no slot can be started.
+ * - `TIMEOUT`: `timeoutMs` or `partitionTimeoutMs` ran out.
+ * - `CANCELLED`: `cancel()`, `signal`, `close()` or Ctrl-C; `cause` is the reason.
+ * - `BROKER`: a broker is named in `PYMAR_QUEUE`, and this version has no use for it.
+ * - `NO_WORKERS`, `UNTRUSTED`, `CHECKPOINT`: reserved for brokers and checkpoints.
  */
 export type ErrorCode =
   | 'INVALID_ARGUMENT'

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // First: it keeps the timers as they are before anyone fakes them.
 import './timers.ts'
 

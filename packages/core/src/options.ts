@@ -22,7 +22,7 @@ export interface ProducerOptions {
   slots?: number
   /** Heap of one slot in MiB. Integer from 1. Default: Node's own limit. */
   slotMemory?: number
-  /** The module that slots load: a path, or a file URL. Default: the file where the class was defined. */
+  /** The module that slots load: a file URL, or a path, from the working directory. Default: the file where the class was defined. */
   module?: string | URL
 }
 

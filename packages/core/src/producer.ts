@@ -7,11 +7,12 @@ import { type Job, type JobControl, startJob } from './ledger/job.ts'
 import type { JobRequest } from './ledger/job-run.ts'
 import { MAP_OPTIONS, type MapOptions, PRODUCER_OPTIONS, type ProducerOptions } from './options.ts'
 import { refusalInSlot } from './slot/in-slot.ts'
-import type { LocalTransport } from './transport/local.ts'
+import type { Transport } from './transport/port.ts'
 
 /** What a subclass of {@link Producer} must have for its static `map()`. */
 export interface ProducerClass {
   readonly name: string
+  readonly WORKERS_NUMBER: number
   new (options?: ProducerOptions): Producer<any>
   mapFn(items: any, context: any): Mapped | Promise<Mapped>
   reduceFn(values: any): any
@@ -96,7 +97,7 @@ export abstract class Producer<Result = unknown> {
   readonly #options: ProducerOptions
   /** Cancels the jobs of this producer when it is closed. */
   readonly #closing = new AbortController()
-  #transport: Promise<LocalTransport> | undefined
+  #transport: Promise<Transport> | undefined
 
   constructor(options: ProducerOptions = {}) {
     this.#options = options
@@ -108,7 +109,7 @@ export abstract class Producer<Result = unknown> {
    * @param source A source class, a {@link DataSourceFactory}, or any iterable of items.
    * @returns The result, when awaited. All errors reject; nothing is thrown.
    * @throws {PymarError} `INVALID_ARGUMENT`, `JOB_FILE`, `USER_ERROR`, `SOURCE_FAILED`, `UNSERIALIZABLE`, `WORKER_LOST`, `TIMEOUT`,
-   * `CANCELLED`: see the table in ARCHITECTURE.
+   * `CANCELLED`: see {@link ErrorCode}.
    *
    * @example
    * ```ts
@@ -131,7 +132,7 @@ export abstract class Producer<Result = unknown> {
   map(source: SourceClass | DataSourceFactory | Iterable<unknown>, options: MapOptions = {}): Job<Result> {
     return startJob(Producer.prototype.map, async (control) => {
       if (!(this instanceof Producer)) throw detached()
-      const code = this.constructor as unknown as ProducerCode
+      const code = this.constructor as typeof Producer & ProducerCode
       const { signal } = this.#closing
       if (signal.aborted)
         throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
@@ -142,9 +143,9 @@ export abstract class Producer<Result = unknown> {
     })
   }
 
-  #open(code: ProducerCode): Promise<LocalTransport> {
+  #open(code: ProducerCode): Promise<Transport> {
     if (this.#transport) return this.#transport
-    const opening = openTransport(code, this.#options)
+    const opening = open(code, this.#options)
     this.#transport = opening
     // One that cannot be opened may be there for the next job.
     opening.catch(() => {
@@ -167,7 +168,7 @@ export abstract class Producer<Result = unknown> {
       checkOptions('map()', options, { ...MAP_OPTIONS, ...PRODUCER_OPTIONS })
       const { localMode: _, slots, slotMemory, module, ...ofJob } = options
       const request = readRequest(this, source, ofJob, module)
-      const transport = await openTransport(this, options)
+      const transport = await open(this, options)
       try {
         return await run(control, request, transport)
       } finally {
@@ -196,19 +197,13 @@ function detached(): PymarError {
   return new PymarError('INVALID_ARGUMENT', 'Cannot call map() apart from its producer: call it as producer.map(source) or Sum.map(source)')
 }
 
-async function openTransport({ name }: ProducerCode, { localMode, slots, slotMemory }: ProducerOptions): Promise<LocalTransport> {
-  if (process.env['PYMAR_QUEUE'] && !localMode) {
-    throw new PymarError(
-      'BROKER',
-      `Cannot use the broker named in PYMAR_QUEUE for ${name}: this version computes on local cores only; unset it, or pass localMode`,
-    )
-  }
-  const { LocalTransport } = await import('./transport/local.ts')
-  return new LocalTransport({ ...(slots !== undefined && { slots }), ...(slotMemory !== undefined && { memory: slotMemory }) })
+/** What only a process that starts jobs needs is loaded when the first one starts: slots import this file too. */
+async function open(producer: ProducerCode, options: ProducerOptions): Promise<Transport> {
+  const { openTransport } = await import('./transport/open.ts')
+  return openTransport(producer.name, options)
 }
 
-/** What only a process that starts jobs needs is loaded when the first one starts: slots import this file too. */
-async function run(control: JobControl, request: JobRequest, transport: LocalTransport, closing?: AbortSignal): Promise<unknown> {
+async function run(control: JobControl, request: JobRequest, transport: Transport, closing?: AbortSignal): Promise<unknown> {
   const { runJob } = await import('./ledger/job-run.ts')
   return runJob(control, request, { transport, ...(closing && { closing }) })
 }
@@ -224,7 +219,7 @@ function readRequest(producer: ProducerCode, source: unknown, options: MapOption
     if (typeof producer[method] === 'function') continue
     throw refuse(method in producer.prototype ? `its ${method}() is not static; write static ${method}()` : `it has no static ${method}()`)
   }
-  const count = readUser(`WORKERS_NUMBER of ${name}`, () => (producer as unknown as typeof Producer).WORKERS_NUMBER)
+  const count = readUser(`WORKERS_NUMBER of ${name}`, () => producer.WORKERS_NUMBER)
   check(`WORKERS_NUMBER of ${name}`, count, POSITIVE)
   const given = readUser('the items of a source', () => readGiven(source))
   if (given.kind === 'class' && !given.source.name) throw refuse('its source class has no name; slots find it by that')

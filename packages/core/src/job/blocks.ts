@@ -1,3 +1,4 @@
+import { isAsyncIterable } from '../checks.ts'
 import { setTimeout } from '../timers.ts'
 
 /** Items of an async iterable that are read together. Fixed: it shapes the answer's last bits, as the arity does. */
@@ -64,12 +65,4 @@ async function eachAhead(iterator: AsyncIterator<unknown>, signal: AbortSignal, 
     await Promise.race([closed, new Promise((late) => setTimeout(late, CLOSE_LIMIT_MS).unref())])
     throw error
   }
-}
-
-export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function'
-}
-
-export function isIterable(value: unknown): value is Iterable<unknown> {
-  return value !== null && value !== undefined && typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function'
 }

@@ -1,4 +1,4 @@
-import { type Check, COUNT, check, checkOptions, show } from '../checks.ts'
+import { type Check, COUNT, check, checkOptions, isAsyncIterable, show } from '../checks.ts'
 import { DataSourceFactory, type DataSourceFactoryOptions, isFactory, isSourceClass, type SourceClass } from '../data-source.ts'
 import { PymarError } from '../errors.ts'
 
@@ -44,8 +44,7 @@ export function readGiven(argument: unknown): Given {
 }
 
 function refuse(found: unknown): PymarError {
-  const asyncIterable = typeof found === 'object' && found !== null && Symbol.asyncIterator in found
-  const advice = asyncIterable
+  const advice = isAsyncIterable(found)
     ? 'gather an async iterable into an array, or write a DataSource with [Symbol.asyncIterator]'
     : 'pass a class that extends DataSource, a DataSourceFactory, or an iterable of items'
   if (typeof found === 'string')

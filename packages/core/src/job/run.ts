@@ -1,14 +1,16 @@
+import { isAsyncIterable, isIterable } from '../checks.ts'
 import type { Partition, PartitionContext } from '../data-source.ts'
 import { type ErrorCode, PymarError } from '../errors.ts'
 import { decode, encode } from '../wire/codec.ts'
 import { describeError, type ErrorRecord } from '../wire/error-record.ts'
-import { type Blocks, forEachBlock, gather, isAsyncIterable, isIterable } from './blocks.ts'
+import { type Blocks, forEachBlock, gather } from './blocks.ts'
 import { SequenceReducer } from './reduce.ts'
 
 /** The static members of a producer class that a slot calls. */
 export interface ProducerCode {
   readonly name: string
   readonly prototype: object
+  readonly WORKERS_NUMBER: number
   mapFn(items: unknown, context: PartitionContext): unknown
   reduceFn(values: Iterable<unknown>): unknown
 }
