@@ -39,14 +39,18 @@ process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
 process.on('uncaughtException', uncaught)
 process.on('unhandledRejection', uncaught)
-process.on('message', receive)
+process.on('message', hear)
 // Without this listener the slot would be deaf: one that user code takes away is put back.
 process.on('removeListener', (event, listener) => {
-  if (event === 'message' && listener === receive) process.on('message', receive)
+  if (event === 'message' && listener === hear) process.on('message', hear)
 })
 send({ type: 'up' })
 const [parent, watch] = process.argv.slice(2)
 void watchParent(Number(parent), watch === 'signalled')
+
+function hear(messages: readonly ToSlot[]) {
+  for (const message of messages) receive(message)
+}
 
 function receive(message: ToSlot) {
   switch (message.type) {

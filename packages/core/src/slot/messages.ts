@@ -74,3 +74,15 @@ export function split(task: Task): { pieces: (readonly Uint8Array[])[]; rest: Ta
   }
   return { pieces, rest: { ...task, partials: piece } }
 }
+
+/** How many bytes of values a message holds. */
+export function bytesOf(message: ToSlot): number {
+  if (message.type === 'partials') return sum(message.partials)
+  if (message.type === 'open') return message.job.params?.byteLength ?? 0
+  if (message.type !== 'run') return 0
+  return message.task.kind === 'reduction' ? sum(message.task.partials) : (message.task.slice?.byteLength ?? 0)
+}
+
+function sum(values: readonly Uint8Array[]): number {
+  return values.reduce((total, { byteLength }) => total + byteLength, 0)
+}

@@ -143,11 +143,12 @@ export class SlotPool {
    * its turn where there are more files than slots, gives one up as soon as that is idle.
    */
   #takeOver(file: JobFileAt): Slot<LeaseAssignment> | undefined {
+    const others = [...this.#slots].filter((slot) => slot.file && slot.file.url !== file.url)
+    if (others.length === 0) return undefined
     const wanted = new Set(this.#leases.flatMap((lease) => (lease.queued > 0 ? lease.file.url : [])))
     const share = Math.max(1, Math.floor(this.settings.slots / wanted.size))
     const count = (url: string | undefined) => [...this.#slots].filter((slot) => slot.file?.url === url).length
     if (count(file.url) >= share) return undefined
-    const others = [...this.#slots].filter((slot) => slot.file && slot.file.url !== file.url)
     const unwanted = others.find((slot) => slot.idle && !wanted.has(slot.file?.url ?? ''))
     const victim = unwanted ?? others.find((slot) => count(slot.file?.url) > share || slot.boundMs > TURN_MS)
     if (!victim) return undefined

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { clearTimeout, setImmediate, setTimeout } from '../timers.ts'
-import { type FromSlot, isFromSlot, type ToSlot } from './messages.ts'
+import { bytesOf, type FromSlot, isFromSlot, type ToSlot } from './messages.ts'
 
 export interface SlotSettings {
   /** Heap of the slot in MiB; Node's own limit where it is not given. */
@@ -26,6 +26,8 @@ export interface Exit {
 
 /** Some fifty times what a start takes on a busy machine. */
 const START_LIMIT_MS = 60_000
+/** Messages that hold more bytes of values than this do not wait for others. */
+const BATCH_BYTES = 2 ** 20
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
 /** Flags that a slot needs too, since they change what a module means or may do: loaders, conditions, limits, warnings. */
 const INHERITED =
@@ -41,6 +43,8 @@ let hasLauncher = process.platform === 'linux' && existsSync(LAUNCHER[0])
 export class SlotProcess {
   readonly #child: ChildProcess | undefined
   readonly #events: ProcessEvents
+  #outbox: ToSlot[] = []
+  #outboxBytes = 0
   readonly #launched = hasLauncher
   #up = false
   readonly #startTimer: NodeJS.Timeout | undefined
@@ -81,9 +85,20 @@ export class SlotProcess {
     return this.#child?.pid ?? 0
   }
 
+  /** What is sent in one turn goes together, since each message over the channel costs as much as a tiny task. */
   send(message: ToSlot): void {
+    if (this.#outbox.push(message) === 1) process.nextTick(() => this.#flush())
+    this.#outboxBytes += bytesOf(message)
+    if (this.#outboxBytes > BATCH_BYTES) this.#flush()
+  }
+
+  #flush() {
+    if (this.#outbox.length === 0) return
+    const messages = this.#outbox
+    this.#outbox = []
+    this.#outboxBytes = 0
     // A slot that has just died cannot be told anything; that it died is on its way as an event.
-    if (this.#child?.connected) this.#child.send(message, () => {})
+    if (this.#child?.connected) this.#child.send(messages, () => {})
   }
 
   /** Told in a turn of its own, so that whoever starts another one at once leaves the event loop its due. */
@@ -110,6 +125,7 @@ export class SlotProcess {
 
   /** Lets an idle slot end by itself. */
   end(): void {
+    this.#flush()
     if (this.#child?.connected) this.#child.disconnect()
   }
 

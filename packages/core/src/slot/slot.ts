@@ -44,7 +44,7 @@ const ABORT_GRACE_MS = 500
 const SLOW_LOAD_MS = 10_000
 /** Tasks on one slot at once: as many as take so long, in milliseconds, so that the way to it hides behind them. */
 const AHEAD_MS = 2
-const AHEAD_LIMIT = 16
+const AHEAD_LIMIT = 64
 /** The weight of the last task in the moving mean. */
 const LAST_WEIGHT = 0.25
 
