@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -9,16 +9,17 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** Inside the repository, so that the packages are found. */
 const CACHE = join(ROOT, 'node_modules', '.cache')
 
-/** The fenced `ts` blocks of a text; those of a docstring without their stars. */
-function blocksOf(text: string): string[] {
-  const plain = text.replaceAll(/^ *\* ?/gm, (star) => (text.includes('/**') ? '' : star))
+/** The fenced `ts` blocks of a file; those of a docstring without their stars. */
+function blocksOf(file: string): string[] {
+  const text = readFileSync(file, 'utf8')
+  const plain = file.endsWith('.ts') ? text.replaceAll(/^ *\* ?/gm, '') : text
   return [...plain.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string)
 }
 
 function sources(): string[] {
   const folders = ['packages/core/src', 'packages/sql-source/src', 'packages/mongo-source/src'].map((folder) => join(ROOT, folder))
   const code = folders.flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)))
-  return [join(ROOT, 'README.md'), ...code.filter((file) => file.endsWith('.ts'))]
+  return [join(ROOT, 'README.md'), join(ROOT, 'packages/core/README.md'), ...code.filter((file) => file.endsWith('.ts'))]
 }
 
 test('every example in README and docstrings compiles', () => {
@@ -27,8 +28,8 @@ test('every example in README and docstrings compiles', () => {
   try {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     const files = sources().flatMap((source) =>
-      blocksOf(readFileSync(source, 'utf8')).map((code, i) => {
-        const file = join(folder, `${basename(source, '.ts')}-${i}.ts`)
+      blocksOf(source).map((code, i) => {
+        const file = join(folder, `${relative(ROOT, source).replaceAll(/\W/g, '-')}-${i}.ts`)
         writeFileSync(file, code)
         return file
       }),
