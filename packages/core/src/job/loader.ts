@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import module from 'node:module'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { relativeImports } from './relative-imports.ts'
 
 /** What loads a module: Node alone, or Node with tsx for TypeScript that Node cannot strip. */
 export type Loader = 'node' | 'tsx'
@@ -34,7 +35,9 @@ export async function loaderFor(url: string): Promise<Loader> {
     if (OTHERS.has(extension)) return false
     const strips = hasTypeStripping && STRIPPABLE.has(extension) ? stripTypes : undefined
     if (!JAVASCRIPT.has(extension) && !strips) return true
-    const imports = strips ? await importsOfTypeScript(file, strips) : await importsOfJavaScript(file)
+    const imports = strips
+      ? await importsOfTypeScript(file, strips)
+      : relativeImports(file, await readFile(new URL(file), 'utf8').catch(() => ''))
     if (!imports) return true
     for (const next of imports) if (await needsTsx(next)) return true
     return false
@@ -46,16 +49,6 @@ export async function loaderFor(url: string): Promise<Loader> {
 function hasTsx(): boolean {
   const flags = [...process.execArgv, ...(process.env['NODE_OPTIONS'] ?? '').split(' ')]
   return flags.some((flag) => /(^|=|[\\/])tsx([\\/]|$)/.test(flag))
-}
-
-/** What may be the name of a file in an import, export or require. */
-const RELATIVE = /\b(?:from|import|require)\s*\(?\s*(['"])(\.{1,2}\/[^'"]+)\1/g
-
-/** The files that a JavaScript file imports, perhaps more: what is in a comment does no harm here, and needs no parser to find. */
-async function importsOfJavaScript(file: string): Promise<string[]> {
-  const text = await readFile(new URL(file), 'utf8').catch(() => '')
-  const urls = Array.from(text.matchAll(RELATIVE), ([, , specifier]) => new URL(specifier as string, file))
-  return urls.filter((url) => existsSync(url) && extname(url.pathname) !== '').map(({ href }) => href)
 }
 
 /** The relative imports of a TypeScript file, or undefined where Node could not load it. */
