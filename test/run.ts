@@ -32,7 +32,8 @@ async function main(): Promise<number> {
     return await underServers(
       SERVER_NAMES.filter((name) => needed.has(name)),
       {},
-      (outcomes, interrupted) => runTests([...node, '--test', '--test-reporter=spec', ...files], outcomes, interrupted),
+      (outcomes, interrupted) =>
+        runTests([...node, '--test', '--test-reporter=spec', '--test-timeout=180000', ...files], outcomes, interrupted),
     )
   } catch (error) {
     console.error((error as Error).message)

@@ -73,10 +73,16 @@ for (const [file, flags] of [
         `: JOB_FILE Cannot use ${what} of .*${file}: the script uses another .* of that name, defined in .*${where}; give each class`,
       )
     assert.match(lines[2] ?? '', refusal('source "Items"', 'sources.mjs'))
-    assert.match(lines[3] ?? '', refusal('producer "Sum"', file))
+    assert.match(lines[3] ?? '', refusal('source "Scaled"', 'sources.mjs'))
     assert.match(lines[4] ?? '', refusal('producer "Sum"', file))
+    assert.match(lines[5] ?? '', refusal('producer "Sum"', file))
   })
 }
+
+test('an import that fails late, a getter that throws among the exports, and a thread that starts a job: each is told', async () => {
+  const { out, err } = await start(['late-failures.mjs']).ended
+  assert.equal(out, 'JOB_FILE true Error: no connection\n6\nJOB_FILE\n', err)
+})
 
 test('a job file whose import never ends holds a slot no longer than the job', async () => {
   const { code, out } = await pymar(['run', 'endless-import.mjs']).ended

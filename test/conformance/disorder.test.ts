@@ -143,4 +143,10 @@ test("onTimeout 'local' computes on this machine what another transport left und
   assert.equal(await mapOver(silent, Join, [1, 2, 3], options, new InlineTransport()), '1 2 3')
   assert.equal(silent.closed, 1)
   await assert.rejects(mapOver(silent, Join, [1, 2, 3], { timeoutMs: 20 }, new InlineTransport()), { code: 'TIMEOUT' })
+  const broken = new (class extends InlineTransport {
+    override open(): Promise<Channel> {
+      throw new RangeError('cannot open')
+    }
+  })()
+  await assert.rejects(mapOver(silent, Join, [1, 2, 3], options, broken), RangeError)
 })

@@ -8,18 +8,24 @@ import {
   Large,
   LengthOfInstances,
   Meddles,
+  NeedsValues,
   NoLength,
   NotIterable,
   OddLength,
+  PlainSteps,
+  StartsJob,
   Stray,
   Sum,
   ThrowingLength,
   ThrowingPlan,
   ThrowingSource,
   Throws,
+  ThrowsCircle,
+  ThrowsDeep,
   ThrowsInReduce,
   ThrowsOddly,
   ThrowsString,
+  Unreadable,
 } from '../jobs/faults.ts'
 import { Join, Letters, Numbers } from '../jobs/joins.ts'
 import { type AnyProducer, local, SUBJECTS } from './transports.ts'
@@ -65,6 +71,24 @@ for (const subject of SUBJECTS) {
       const error = await fails(ThrowsOddly, TEN)
       assert.equal(error.code, 'USER_ERROR')
       assert.match(error.message, /: \{ toString: 5 \}$/)
+    })
+
+    test('what is thrown and cannot be read where the job was started is told all the same', async () => {
+      const deep = await fails(ThrowsDeep, [1])
+      assert.equal(deep.code, 'USER_ERROR')
+      assert.equal((deep.cause as Error).message, 'deep')
+      assert.equal((await fails(ThrowsCircle, [1])).code, 'USER_ERROR')
+    })
+
+    test('params are what they were when the job was started', async () => {
+      const params = { length: 3, prefix: 'a' }
+      const job = subject.map(Join as never, new DataSourceFactory(Numbers, { params }))
+      params.prefix = 'b'
+      assert.equal(await job, await subject.map(Join as never, new DataSourceFactory(Numbers, { params: { length: 3, prefix: 'a' } })))
+    })
+
+    test('blocks may come from an iterator whose steps are no promises', async () => {
+      assert.equal(await subject.map(Sum as never, PlainSteps), 7)
     })
 
     test('an error of reduceFn on partials says so', async () => {
@@ -166,6 +190,39 @@ for (const subject of SUBJECTS) {
       assert.equal(await subject.map(Large as never, sizes), sizes.map((size) => size * 2 ** 20).join())
     })
 
+    test('a source that cannot be read: SOURCE_FAILED with the error of its driver, tried again as often as retries says', async () => {
+      const error = await fails(Sum, Unreadable)
+      assert.equal(error.code, 'SOURCE_FAILED')
+      assert.match(error.message, /^Cannot compute partition 0 of 1 .*: Cannot read Unreadable: connection reset$/)
+      assert.ok(error.cause instanceof RangeError)
+      assert.equal(error.cause.message, 'driver')
+      assert.equal(await subject.map(Sum as never, Unreadable, { retries: 1 }), 7)
+    })
+
+    test('an empty source whose reduceFn takes no nothing says so', async () => {
+      assert.match((await fails(NeedsValues, [])).message, /; the source is empty, and reduceFn was called with no values$/)
+    })
+
+    test('items that throw when they are read: USER_ERROR', async () => {
+      const items = Object.defineProperty([1], 0, {
+        get() {
+          throw new RangeError('not this one')
+        },
+      })
+      assert.match(
+        (await fails(Sum, items)).message,
+        /^Cannot compute partition 0 of 1 .*: reading its items threw RangeError: not this one$/,
+      )
+    })
+
+    test('many jobs at once all have their answers', async () => {
+      const jobs = Array.from({ length: 300 }, (_, i) => subject.map(Sum as never, [i, i, i]))
+      assert.deepEqual(
+        await Promise.all(jobs),
+        jobs.map((_, i) => 3 * i),
+      )
+    })
+
     test('an error shows where the job was started', async () => {
       assert.match((await fails(Throws, TEN)).stack ?? '', /^PymarError: Cannot compute partition 1 of 4 .*\n +at .*transports\.ts/)
     })
@@ -181,6 +238,7 @@ for (const subject of SUBJECTS) {
         {},
         class {},
         () => [],
+        new DataView(new ArrayBuffer(8)),
         (async function* () {})(),
       ]) {
         const error = await fails(Join, source)
@@ -209,6 +267,19 @@ test('an uncaught rejection in a slot fails the task that runs there', async () 
   assert.equal(await local(1).map(Sum as never, TEN), 45)
 })
 
+test('jobs that fail of one cause have errors of their own', async () => {
+  const module = new URL('../scripts/throws.mjs', import.meta.url)
+  const fails = () => errorOf(Sum.map([1], { slots: 1, module }))
+  const [one, other] = await Promise.all([fails(), fails()])
+  assert.equal(one.code, 'JOB_FILE')
+  assert.notEqual(one, other)
+})
+
+test('a job that is started in a task is refused, with other advice than one that an import starts', async () => {
+  const { message } = await errorOf(local(1).map(StartsJob as never, [1]))
+  assert.match(message, /Cannot start a job of Sum in a slot: a task may start none; start it where its result is needed$/)
+})
+
 test('map() without its producer rejects', async () => {
   const { map } = new Sum()
   const started = [map([1]), Sum.map.call(undefined as never, [1]), Sum.map.call(class {} as never, [1])]
@@ -230,6 +301,16 @@ test('bad options and producers reject and never throw', async () => {
     }
   }
   class Empty extends Producer {}
+  class Unnamed extends Sum {}
+  Object.defineProperty(Unnamed, 'name', { value: () => {} })
+  assert.match((await errorOf(Unnamed.map([1]))).message, /its class has no name/)
+  assert.equal((await errorOf(Sum.prototype.map([1]))).code, 'INVALID_ARGUMENT')
+  const hostile = {
+    get slots(): number {
+      throw new RangeError('no slots')
+    },
+  }
+  assert.match((await errorOf(Sum.map([1], hostile))).message, /^Cannot read the options of map\(\): it threw RangeError: no slots$/)
   const codeAndMessage = async (producer: unknown, options?: object, source: unknown = [1]) => {
     const { code, message } = await errorOf((producer as typeof Sum).map(source as number[], options))
     return `${code} ${message}`

@@ -1,5 +1,5 @@
 // User code that goes wrong, in every way it can.
-import { BlockSource, DataSource, type PartitionContext, Producer } from '@pymar/core'
+import { BlockSource, DataSource, type PartitionContext, Producer, PymarError } from '@pymar/core'
 
 // Slots look sources up in the producer's own file.
 export { Letters } from './joins.ts'
@@ -249,6 +249,64 @@ export class ClosedBlocks extends BlockSource<number[], { file: string }> {
 export class ThrowsAtOnce extends Sum {
   static override mapFn(): Iterable<number> {
     throw new Error('at once')
+  }
+}
+
+/** Throws what V8 writes, but cannot read. */
+export class ThrowsDeep extends Sum {
+  static override mapFn(): Iterable<number> {
+    let tree = {}
+    for (let depth = 0; depth < 2000; depth++) tree = { tree }
+    throw Object.assign(new RangeError('deep'), { tree })
+  }
+}
+
+/** Throws a value that holds errors which hold each other. */
+export class ThrowsCircle extends Sum {
+  static override mapFn(): Iterable<number> {
+    const error: Error & { self?: unknown } = new Error('circle')
+    error.cause = error
+    error.self = error
+    throw { error }
+  }
+}
+
+/** An iterator of one's own making, whose steps are no promises. */
+export class PlainSteps extends BlockSource<number[]> {
+  static override fullLength() {
+    return 1
+  }
+  blocks(): AsyncIterable<number[]> {
+    const steps = [
+      { done: false, value: [3, 4] },
+      { done: true, value: undefined },
+    ]
+    return { [Symbol.asyncIterator]: () => ({ next: () => steps.shift() as never }) }
+  }
+}
+
+/** Fails in the first attempt, as a driver would. */
+export class Unreadable extends DataSource<number> {
+  static override fullLength() {
+    return 1
+  }
+  *[Symbol.iterator]() {
+    if (attempts++ % 2 === 0)
+      throw new PymarError('SOURCE_FAILED', 'Cannot read Unreadable: connection reset', { cause: new RangeError('driver') })
+    yield 7
+  }
+}
+let attempts = 0
+
+export class NeedsValues extends Sum {
+  static override reduceFn(values: Iterable<number>) {
+    return [...values].reduce((a, b) => a + b)
+  }
+}
+
+export class StartsJob extends Sum {
+  static override async *mapFn() {
+    yield await Sum.map([1, 2])
   }
 }
 

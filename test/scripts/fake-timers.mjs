@@ -27,7 +27,10 @@ export class Waiting extends Sum {
 
 if (isMain(import.meta)) {
   mock.timers.enable()
+  // What other libraries fake too.
+  performance.now = () => 5
   console.log(await Sum.map([1, 2, 3], { slots: 1 }))
   console.log(await Deafening.map([1, 2, 3], { slots: 1, timeoutMs: 10_000 }))
   console.log(await Waiting.map([1, 2, 3], { slots: 1, timeoutMs: 100 }).catch(({ code }) => code))
+  console.log(await Waiting.map([1, 2, 3], { slots: 1, partitionTimeoutMs: 100 }).catch(({ code }) => code))
 }

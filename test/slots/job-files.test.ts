@@ -52,6 +52,20 @@ test('flags of the script that are not for slots stay away from them, with their
   assert.equal(named.code, 0, named.out)
 })
 
+test('slots are no more than asked for when job files alternate and slots are unwilling to end', async () => {
+  const { code, out, err } = await start(['unwilling.mjs']).ended
+  assert.deepEqual([code, out], [0, 'true\n'], err)
+})
+
+test('slots that load another text than those before them are refused, and the job with them', async () => {
+  const { code, out, err } = await start(['changed.mjs']).ended
+  assert.equal(code, 0, err)
+  assert.match(
+    out,
+    /^4\nJOB_FILE Cannot load job file .*: it, or a file that it imports, was changed while the script runs; start the script again\n$/,
+  )
+})
+
 const limited = { skip: process.platform === 'win32' && 'needs ulimit' }
 
 test('a job fails with WORKER_LOST when no slot can be started, and the next one works when it can', limited, async () => {
@@ -63,7 +77,7 @@ test('a job fails with WORKER_LOST when no slot can be started, and the next one
 
 test('fake timers in the script, and listeners that user code takes away in a slot, stop no job', async () => {
   const { code, out, err } = await start(['fake-timers.mjs']).ended
-  assert.deepEqual([code, out], [0, '6\n6\nTIMEOUT\n'], err)
+  assert.deepEqual([code, out], [0, '6\n6\nTIMEOUT\nTIMEOUT\n'], err)
 })
 
 test('a job fails with WORKER_LOST when its slots do not come up', async () => {

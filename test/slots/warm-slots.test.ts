@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Busy, Items, Pids } from '../jobs/busy.mjs'
 import { Join } from '../jobs/joins.ts'
 import { slotsOf, until } from '../processes.ts'
@@ -65,6 +67,19 @@ test('close() right after map() leaves no slot behind', async () => {
     await rejected
   }
   await until('no slot is left', () => slots().length === 0, 1000)
+})
+
+test('slots that were ended before they were up say nothing about how the next ones are started', async () => {
+  for (const delayMs of [0, 10, 20, 30, 40]) {
+    const producer = new Pids({ slots: 2 })
+    const rejected = assert.rejects(producer.map(EIGHT), { code: 'CANCELLED' })
+    await sleep(delayMs)
+    await producer.close()
+    await rejected
+  }
+  await using producer = new Pids({ slots: 1 })
+  const [pid] = await producer.map([1])
+  assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /signalled/)
 })
 
 test('a producer works again after a broker that it cannot use', async () => {

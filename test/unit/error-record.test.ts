@@ -79,4 +79,11 @@ test('describeError() describes what cannot be read, and what refers to itself m
   aggregate.errors = Array.from({ length: 6 }, (_, i) => new Error(`e${i}`, { cause: aggregate }))
   assert.equal((through(aggregate) as unknown as AggregateError).errors.length, 6)
   assert.deepEqual(through({ toString: 5 }) as unknown, { toString: 5 })
+  const nameless = Object.assign(new Error('m'), { name: Object.create(null) })
+  const proxy = new Proxy(new Error('m'), {
+    get() {
+      throw new Error('no')
+    },
+  })
+  for (const odd of [nameless, proxy]) assert.ok(through(odd))
 })

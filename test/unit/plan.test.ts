@@ -78,3 +78,16 @@ test('planJob() hands a plan the range, params, length and signal, and refuses a
   }
   assert.equal(closed, bad.length - 1)
 })
+
+test('planJob() tells why a plan is refused although the plan cannot be closed', async () => {
+  for (const close of [() => Promise.reject(new Error('cannot close')), () => new Promise<void>(() => {})]) {
+    class Unclosable extends BlockSource<number[]> {
+      static override partitions() {
+        return { partitions: 'none' as never, close }
+      }
+      *blocks() {}
+    }
+    const given = { kind: 'class', source: Unclosable, offset: undefined, limit: undefined, params: undefined } as const
+    await assert.rejects(planJob(given, 5, signal), { code: 'INVALID_ARGUMENT', message: /^Cannot use partitions\(\) of Unclosable: / })
+  }
+})

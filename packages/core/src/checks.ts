@@ -63,14 +63,17 @@ export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown>
   return typeof value === 'object' && value !== null && typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function'
 }
 
+/** Characters of a value that an error shows. */
+const SHOWN = 120
+
 /** A value on one line, as an error shows it. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'string') return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}...` : value)
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return value.name || 'an anonymous function'
   if (typeof value !== 'object' || value === null) return String(value)
   try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 120)
+    return (JSON.stringify(value) ?? String(value)).slice(0, SHOWN)
   } catch {
     return Object.prototype.toString.call(value)
   }

@@ -215,10 +215,14 @@ export class DataSourceFactory<Item = any, Params = any> {
 
 /** The items of an iterable as something with a length: itself if it is an array or a typed array. */
 function itemsOf<Item>(data: Iterable<Item>): ArrayLike<Item> {
-  if (Array.isArray(data)) return data
-  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) return data as unknown as ArrayLike<Item>
+  if (isItems(data)) return data as ArrayLike<Item>
   // Anything that is not iterable stays as it is: the job says what is wrong with it.
   return isIterable(data) ? Array.from(data) : data
+}
+
+/** Whether a value is an array or a typed array: items that are there all at once, and can be sliced. */
+export function isItems(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 }
 
 /** Whether a value is a class that extends {@link DataSource}, of whichever copy of this package. */

@@ -73,7 +73,12 @@ export class PymarError extends Error {
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== PymarError) return Function.prototype[Symbol.hasInstance].call(this, value)
-    return typeof value === 'object' && value !== null && BRAND in value
+    try {
+      return typeof value === 'object' && value !== null && BRAND in value
+    } catch {
+      // A proxy that says nothing.
+      return false
+    }
   }
 }
 // On the prototype, so that it is no own field which would be printed with each error.

@@ -1,4 +1,4 @@
-import { check, checkOptions, POSITIVE } from './checks.ts'
+import { type Check, check, checkOptions, POSITIVE } from './checks.ts'
 import type { BlockSource, ClassOf, DataSource, DataSourceFactory, SourceClass } from './data-source.ts'
 import { messageOf, PymarError } from './errors.ts'
 import { readGiven } from './job/given.ts'
@@ -131,16 +131,21 @@ export abstract class Producer<Result = unknown> {
    */
   map(source: SourceClass | DataSourceFactory | Iterable<unknown>, options: MapOptions = {}): Job<Result> {
     return startJob(Producer.prototype.map, async (control) => {
-      if (!(this instanceof Producer)) throw detached()
+      if (!Producer.#isOne(this)) throw detached()
       const code = this.constructor as typeof Producer & ProducerCode
       const { signal } = this.#closing
       if (signal.aborted)
         throw new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${code.name}: this producer is closed; make a new one`)
-      checkOptions('map()', options, MAP_OPTIONS)
-      checkOptions(`new ${code.name}()`, this.#options, PRODUCER_OPTIONS)
-      const request = readRequest(code, source, options, this.#options.module)
+      const ofJob = readOptions('map()', options, MAP_OPTIONS)
+      const { module } = readOptions(`new ${code.name}()`, this.#options, PRODUCER_OPTIONS)
+      const request = readRequest(code, source, ofJob, module)
       return run(control, request, await this.#open(code), signal)
     })
+  }
+
+  /** A subclass's prototype looks like one, but is none. */
+  static #isOne(value: unknown): value is Producer<unknown> {
+    return typeof value === 'object' && value !== null && #closing in value
   }
 
   #open(code: ProducerCode): Promise<Transport> {
@@ -165,10 +170,9 @@ export abstract class Producer<Result = unknown> {
   ): Job<Awaited<ReturnType<P['reduceFn']>>> {
     return startJob(Producer.map, async (control) => {
       if (!isProducerClass(this)) throw detached()
-      checkOptions('map()', options, { ...MAP_OPTIONS, ...PRODUCER_OPTIONS })
-      const { localMode: _, slots, slotMemory, module, ...ofJob } = options
-      const request = readRequest(this, source, ofJob, module)
-      const transport = await open(this, options)
+      const all = readOptions('map()', options, { ...MAP_OPTIONS, ...PRODUCER_OPTIONS })
+      const request = readRequest(this, source, all, all.module)
+      const transport = await open(this, all)
       try {
         return await run(control, request, transport)
       } finally {
@@ -199,12 +203,12 @@ function detached(): PymarError {
 
 /** What only a process that starts jobs needs is loaded when the first one starts: slots import this file too. */
 async function open(producer: ProducerCode, options: ProducerOptions): Promise<Transport> {
-  const { openTransport } = await import('./transport/open.ts')
+  const { openTransport } = await import('./transport/open.ts').catch(notRunnable)
   return openTransport(producer.name, options)
 }
 
 async function run(control: JobControl, request: JobRequest, transport: Transport, closing?: AbortSignal): Promise<unknown> {
-  const { runJob } = await import('./ledger/job-run.ts')
+  const { runJob } = await import('./ledger/job-run.ts').catch(notRunnable)
   return runJob(control, request, { transport, ...(closing && { closing }) })
 }
 
@@ -214,7 +218,7 @@ function readRequest(producer: ProducerCode, source: unknown, options: MapOption
   const refusal = refusalInSlot(name)
   if (refusal) throw refusal
   const refuse = (found: string) => new PymarError('INVALID_ARGUMENT', `Cannot start a job of ${name || 'a producer'}: ${found}`)
-  if (!name) throw refuse('its class has no name; slots find it by that')
+  if (typeof name !== 'string' || name === '') throw refuse('its class has no name; slots find it by that')
   for (const method of ['mapFn', 'reduceFn'] as const) {
     if (typeof producer[method] === 'function') continue
     throw refuse(method in producer.prototype ? `its ${method}() is not static; write static ${method}()` : `it has no static ${method}()`)
@@ -222,9 +226,21 @@ function readRequest(producer: ProducerCode, source: unknown, options: MapOption
   const count = readUser(`WORKERS_NUMBER of ${name}`, () => producer.WORKERS_NUMBER)
   check(`WORKERS_NUMBER of ${name}`, count, POSITIVE)
   const given = readUser('the items of a source', () => readGiven(source))
-  if (given.kind === 'class' && !given.source.name) throw refuse('its source class has no name; slots find it by that')
+  if (given.kind === 'class' && (typeof given.source.name !== 'string' || given.source.name === ''))
+    throw refuse('its source class has no name; slots find it by that')
   const locate = async () => (await import('./job/locate.ts')).locate(producer, given.kind === 'class' ? given.source : undefined, module)
   return { producer, given, count, options, locate }
+}
+
+/** A copy of options, as they are now, checked. */
+function readOptions<Options extends object>(owner: string, options: Options, table: Readonly<Record<string, Check>>): Options {
+  const copy = readUser(`the options of ${owner}`, () => (typeof options === 'object' && options !== null ? { ...options } : options))
+  checkOptions(owner, copy, table)
+  return copy
+}
+
+function notRunnable(error: unknown): never {
+  throw new PymarError('WORKER_LOST', `Cannot start a job: what runs it cannot be loaded: ${messageOf(error)}`, { cause: error })
 }
 
 /** Reads what a getter or an iterator of user code gives. */

@@ -12,6 +12,16 @@ export class Items extends DataSource<number> {
   }
 }
 
+const factor = 1
+export class Scaled extends DataSource<number> {
+  static override fullLength() {
+    return 2
+  }
+  *[Symbol.iterator]() {
+    for (let i = this.offset; i < this.offset + this.limit; i++) yield factor
+  }
+}
+
 export class Sum extends Producer {
   static mapFn(xs: Iterable<number>) {
     return xs
@@ -44,6 +54,7 @@ const JOBS = {
   same: () => Sum.map(Items),
   reexported: () => Sum.map(sources.Reexported),
   'source of another file': () => Sum.map(sources.Items),
+  'the same text in another file': () => Sum.map(sources.Scaled),
   'inner class': () => inner().map(Items),
   'static override name': () => Other.map(Items),
 }

@@ -47,13 +47,13 @@ export async function forEachBlock(
 }
 
 async function eachAhead(iterator: AsyncIterator<unknown>, signal: AbortSignal, use: (block: unknown) => unknown, ended: AbortController) {
-  let next = iterator.next()
+  let next = Promise.resolve(iterator.next())
   try {
     for (;;) {
       const { done, value } = await next
       if (done) return
       signal.throwIfAborted()
-      next = iterator.next()
+      next = Promise.resolve(iterator.next())
       // Its failure is met at the next await; until then it must not count as unhandled.
       next.catch(() => {})
       await use(value)

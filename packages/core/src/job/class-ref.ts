@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { PymarError } from '../errors.ts'
 
 /** What tells a class from others of its name in another process. */
@@ -16,18 +16,20 @@ export function textOf(target: object): string {
 }
 
 /**
- * Checks that a class, found by its name, is the one that the script uses. It is when both have the same text; where the
- * texts differ, it may be that two loaders print one class differently, so the files decide, and then whether the text
- * that was expected stands elsewhere in this process's file.
+ * Checks that a class, found by its name, is the one that the script uses. It is when both have the same text and were defined
+ * in the same file; of a class of the job file itself the text is enough. Where the texts differ, it may be that two loaders print
+ * one class differently: then the text that was expected must not stand elsewhere in this process's file.
  *
  * @param path The job file, for the error.
  * @throws {PymarError} `JOB_FILE` if it is another class.
  */
 export async function checkClass(what: 'producer' | 'source', target: Class, { name, definition }: ClassRef, path: string): Promise<void> {
-  if (!definition || textOf(target) === definition.text) return
+  if (!definition) return
+  const alike = textOf(target) === definition.text
+  if (alike && definition.url === pathToFileURL(path).href) return
   const { withV8 } = await import('./ask-v8.ts')
   const { url, script } = await withV8((v8) => ({ url: v8.urlOf(target), script: v8.scriptOf(target) }))
-  if (url === definition.url && !script.includes(definition.text)) return
+  if (url === definition.url && (alike || !script.includes(definition.text))) return
   const other = definition.url === undefined ? 'no file' : fileURLToPath(definition.url)
   const found = `the script uses another ${what} of that name, defined in ${other}`
   throw new PymarError('JOB_FILE', `Cannot use ${what} "${name}" of ${path}: ${found}; give each class a name of its own and export it`)

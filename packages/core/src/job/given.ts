@@ -1,6 +1,7 @@
 import { type Check, COUNT, check, checkOptions, isAsyncIterable, show } from '../checks.ts'
-import { DataSourceFactory, type DataSourceFactoryOptions, isFactory, isSourceClass, type SourceClass } from '../data-source.ts'
+import { DataSourceFactory, type DataSourceFactoryOptions, isFactory, isItems, isSourceClass, type SourceClass } from '../data-source.ts'
 import { PymarError } from '../errors.ts'
+import { decode, encode } from '../wire/codec.ts'
 
 /** What `map()` was given, in one of two forms. */
 export type Given =
@@ -9,7 +10,10 @@ export type Given =
       readonly source: SourceClass
       readonly offset: number | undefined
       readonly limit: number | undefined
+      /** As they were when the job started. */
       readonly params: unknown
+      /** The same, encoded; not there where there are none. */
+      readonly encodedParams?: Uint8Array
     }
   | { readonly kind: 'data'; readonly items: ArrayLike<unknown> }
 
@@ -22,7 +26,8 @@ const FACTORY_OPTIONS: Readonly<Record<keyof DataSourceFactoryOptions, Check>> =
 /**
  * Reads the first argument of `map()`: a source class, a factory, or any iterable.
  *
- * @throws {PymarError} `INVALID_ARGUMENT` if it is none of them, or the factory's range is no range.
+ * @throws {PymarError} `INVALID_ARGUMENT` if it is none of them, or the factory's range is no range; `UNSERIALIZABLE` if its params
+ *   cannot be sent.
  */
 export function readGiven(argument: unknown): Given {
   if (typeof argument === 'string') throw refuse(argument)
@@ -30,7 +35,7 @@ export function readGiven(argument: unknown): Given {
   const { data, options } = factory
   checkOptions(`DataSourceFactory of ${typeof data === 'function' ? data.name : 'in-memory data'}`, options, FACTORY_OPTIONS)
   if (typeof data !== 'function') {
-    if (!Array.isArray(data) && !ArrayBuffer.isView(data)) throw refuse(argument === factory ? data : argument)
+    if (!isItems(data)) throw refuse(argument === factory ? data : argument)
     for (const key of ['offset', 'limit', 'params'] as const) {
       if (options[key] === undefined) continue
       throw new PymarError('INVALID_ARGUMENT', `Cannot use ${key} of a DataSourceFactory with in-memory data: slice the data instead`)
@@ -40,7 +45,9 @@ export function readGiven(argument: unknown): Given {
   if (!isSourceClass(data)) throw refuse(data)
   const { offset, limit, params } = options
   if (limit !== undefined) check(`offset + limit of ${data.name}`, (offset ?? 0) + limit, COUNT)
-  return { kind: 'class', source: data, offset, limit, params }
+  if (params === undefined) return { kind: 'class', source: data, offset, limit, params }
+  const encodedParams = encode(params, `the params of ${data.name}`)
+  return { kind: 'class', source: data, offset, limit, params: decode(encodedParams), encodedParams }
 }
 
 function refuse(found: unknown): PymarError {

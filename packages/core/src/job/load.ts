@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { show } from '../checks.ts'
 import { messageOf, PymarError } from '../errors.ts'
 import { type ClassRef, checkClass } from './class-ref.ts'
+import { fingerprint } from './fingerprint.ts'
+import type { JobFileAt } from './job-file.ts'
 import { isCommonJs, type Loader, useTsx } from './loader.ts'
 
 /** The job file as a slot has it: its exports, to be found by the name of the class or function. */
@@ -16,18 +18,30 @@ type Class = Function
 /**
  * Imports a job file.
  *
- * @throws {PymarError} `JOB_FILE` if it cannot be imported: `cause` is what its import threw.
+ * @throws {PymarError} `JOB_FILE` if it cannot be imported, then `cause` is what its import threw; or if it is not what it was.
  */
-export async function loadJobFile(url: string, loader: Loader): Promise<JobFile> {
+export async function loadJobFile({ url, loader, fingerprint: expected }: JobFileAt): Promise<JobFile> {
+  const file = await importJobFile(url, loader)
+  if (fingerprint(url) === expected) return file
+  const found = 'it, or a file that it imports, was changed while the script runs'
+  throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${found}; start the script again`)
+}
+
+async function importJobFile(url: string, loader: Loader): Promise<JobFile> {
   try {
     if (loader === 'tsx') await useTsx(url)
     return { url, exports: isCommonJs(url) ? createRequire(url)(fileURLToPath(url)) : await import(url) }
   } catch (error) {
-    if (error instanceof PymarError && error.code === 'JOB_FILE') throw error
-    // V8 keeps the place of a syntax error to itself, for Node to print.
-    const advice = error instanceof SyntaxError ? '; run the file with node to see the line' : ''
-    throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${messageOf(error)}${advice}`, { cause: error })
+    throw notLoaded(url, error)
   }
+}
+
+/** Of whatever the import of a job file threw. */
+export function notLoaded(url: string, error: unknown): PymarError {
+  if (error instanceof PymarError && error.code === 'JOB_FILE') return error
+  // V8 keeps the place of a syntax error to itself, for Node to print.
+  const advice = error instanceof SyntaxError ? '; run the file with node to see the line' : ''
+  return new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${messageOf(error)}${advice}`, { cause: error })
 }
 
 /**
@@ -66,9 +80,21 @@ export function findExport(file: JobFile, what: 'producer' | 'source', name: str
 
 /** A CommonJS module's exports may be there only as the properties of its default export. */
 function allExports({ exports }: JobFile): [string, unknown][] {
-  const inner = exports['default']
-  const nested = typeof inner === 'object' && inner !== null ? Object.entries(inner) : []
-  return [...Object.entries(exports), ...nested]
+  const inner = read(exports, 'default')
+  return [...entries(exports), ...(typeof inner === 'object' && inner !== null ? entries(inner) : [])]
+}
+
+function entries(exports: object): [string, unknown][] {
+  return Object.keys(exports).map((key) => [key, read(exports, key)])
+}
+
+/** An export may be a getter that throws: then it is no class that anyone looks for. */
+function read(exports: object, key: string): unknown {
+  try {
+    return (exports as Record<string, unknown>)[key]
+  } catch {
+    return undefined
+  }
 }
 
 function exporting(path: string, name: string): string {

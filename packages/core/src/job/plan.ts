@@ -1,6 +1,7 @@
 import { COUNT, check, isCount, show } from '../checks.ts'
 import type { Partition, Plan, PlanContext, SourceClass } from '../data-source.ts'
 import { messageOf, PymarError } from '../errors.ts'
+import { clearTimeout, setTimeout } from '../timers.ts'
 import type { Given } from './given.ts'
 
 /** Partitions by index. An array is one; the even split computes each when it is asked for, so that a million cost nothing. */
@@ -14,6 +15,9 @@ export interface JobPlan {
   readonly partitions: PartitionList
   readonly close?: () => Promise<void> | void
 }
+
+/** A plan is given this long to close before the job ends without it, in milliseconds. */
+const CLOSE_LIMIT_MS = 2000
 
 /**
  * Splits `length` items into at most `parts` contiguous partitions whose sizes differ by at most one.
@@ -63,7 +67,7 @@ export async function planJob(given: Given, count: number, signal: AbortSignal):
     try {
       return await fromUser(source, 'partitions', () => checkPlan(source, plan))
     } catch (error) {
-      await plan?.close?.()
+      await closePlan(plan)
       throw error
     }
   }
@@ -103,7 +107,9 @@ function checkPlan(source: SourceClass, plan: Plan | undefined): JobPlan {
       throw refuse(`${found()}, and its offset and limit must be integers from 0 to 2^53 - 1`)
     }
   })
-  return { partitions: plan.partitions, ...(plan.close && { close: () => plan.close?.() }) }
+  const { close } = plan
+  if (close !== undefined && typeof close !== 'function') throw refuse('its close is no function')
+  return { partitions: [...plan.partitions], ...(close && { close: () => close.call(plan) }) }
 }
 
 async function fromUser<T>(source: SourceClass, method: string, call: () => T | Promise<T>): Promise<T> {
@@ -115,4 +121,20 @@ async function fromUser<T>(source: SourceClass, method: string, call: () => T | 
       cause: error,
     })
   }
+}
+
+/** What a plan rests on is closed before the job ends; that it cannot be closed spoils no answer, but is said. */
+export async function closePlan(plan: Pick<Plan, 'close'> | undefined): Promise<void> {
+  if (!plan) return
+  const warn = (found: string) => process.emitWarning(`Cannot close the plan of a job: ${found}`, 'PymarWarning')
+  const closed = (async () => plan.close?.())().catch((error) => warn(messageOf(error)))
+  let late: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((done) => {
+    late = setTimeout(() => {
+      warn(`it takes longer than ${CLOSE_LIMIT_MS} ms; the job ends without it`)
+      done()
+    }, CLOSE_LIMIT_MS)
+  })
+  await Promise.race([closed, limit])
+  clearTimeout(late)
 }

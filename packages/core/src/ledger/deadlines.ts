@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../timers.ts'
+import { clearTimeout, now, setTimeout } from '../timers.ts'
 /** One limit in time for each of many things: those that began first run out first, so one timer serves all. */
 export class Deadlines<Key> {
   readonly #limitMs: number
@@ -12,7 +12,7 @@ export class Deadlines<Key> {
   }
 
   begin(key: Key): void {
-    this.#ends.set(key, performance.now() + this.#limitMs)
+    this.#ends.set(key, now() + this.#limitMs)
     this.#timer ??= setTimeout(() => this.#check(), this.#limitMs)
   }
 
@@ -28,11 +28,11 @@ export class Deadlines<Key> {
 
   #check() {
     this.#timer = undefined
-    const now = performance.now()
+    const time = now()
     const expired: Key[] = []
     for (const [key, end] of this.#ends) {
-      if (end > now) {
-        this.#timer = setTimeout(() => this.#check(), end - now)
+      if (end > time) {
+        this.#timer = setTimeout(() => this.#check(), end - time)
         break
       }
       expired.push(key)

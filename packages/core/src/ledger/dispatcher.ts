@@ -1,5 +1,5 @@
 import type { Partition } from '../data-source.ts'
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, PymarError } from '../errors.ts'
 import type { Given } from '../job/given.ts'
 import type { PartitionList } from '../job/plan.ts'
 import type { Task } from '../job/run.ts'
@@ -7,7 +7,7 @@ import type { MapOptions } from '../options.ts'
 import type { Attempt, AttemptId, Channel, ChannelEvents, Loss, Where } from '../transport/port.ts'
 import { encode } from '../wire/codec.ts'
 import { Deadlines } from './deadlines.ts'
-import { failedError, type JobNames, lostError, partitionTimeoutError } from './job-errors.ts'
+import { failedError, type JobNames, lostError, partitionTimeoutError, unreadableError } from './job-errors.ts'
 import { Ledger, type Verdict } from './ledger.ts'
 import { type Reduction, ReductionTree } from './reduction-tree.ts'
 
@@ -21,7 +21,7 @@ export interface DispatchEvents {
 
 const DEFAULT_ATTEMPTS = 3
 /** What the next attempt may do better. */
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['USER_ERROR'])
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['USER_ERROR', 'SOURCE_FAILED'])
 
 /** Moves tasks from the ledger to a channel and answers back, and partials up the reduction tree, until one is left. */
 export class Dispatcher implements ChannelEvents {
@@ -97,7 +97,13 @@ export class Dispatcher implements ChannelEvents {
   failed(attempt: AttemptId, code: ErrorCode, error: unknown, where: Where): void {
     const verdict = this.#ledger.fail(attempt, RETRYABLE.has(code))
     this.#goOn(attempt, verdict, () =>
-      failedError(this.#names, this.#partitionOf(attempt), { code, error, where, attempt: attempt.attempt }),
+      failedError(this.#names, this.#partitionOf(attempt), {
+        code,
+        error,
+        where,
+        attempt: attempt.attempt,
+        empty: this.#names.partitions === 0,
+      }),
     )
   }
 
@@ -162,8 +168,8 @@ export class Dispatcher implements ChannelEvents {
         this.#live.set(attempt.id, attempt)
         this.#channel.send(attempt)
       } catch (error) {
-        // A hint or a slice that cannot be encoded.
-        return this.#events.failed(error)
+        // A hint or items that cannot be encoded, or cannot even be read.
+        return this.#events.failed(error instanceof PymarError ? error : unreadableError(this.#names, this.#partition(next.id), error))
       }
     }
   }

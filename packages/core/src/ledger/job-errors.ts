@@ -19,14 +19,28 @@ export interface Failure {
   readonly where: Where
   /** Which attempt it was, from 1. */
   readonly attempt: number
+  /** Whether there was nothing to reduce, since the source is empty. */
+  readonly empty: boolean
 }
 
+/** What may be wrong with a `reduceFn` that throws. */
+const OF_NOTHING = '; the source is empty, and reduceFn was called with no values'
+const OF_PARTIALS = '; reduceFn gets what it returned before here, and must accept it'
+
 /** User code threw where it was computed. Without a partition it was a reduction. */
-export function failedError(names: JobNames, partition: Partition | undefined, { code, error, where, attempt }: Failure): unknown {
-  if (SELF_EXPLAINED.has(code)) return error
+export function failedError(names: JobNames, partition: Partition | undefined, { code, error, where, attempt, empty }: Failure): unknown {
+  if (SELF_EXPLAINED.has(code) && error instanceof PymarError) return error
   const which = attempt > 1 ? `, in attempt ${attempt}` : ''
-  const hint = partition || code !== 'USER_ERROR' ? '' : '; reduceFn gets what it returned before here, and must accept it'
-  return new PymarError(code, `Cannot ${whatOf(names, partition)} on ${where}${which}: ${messageOf(error)}${hint}`, { cause: error })
+  const ofReduce = empty ? OF_NOTHING : OF_PARTIALS
+  const hint = partition || code !== 'USER_ERROR' ? '' : ofReduce
+  // A source says what failed in an error of ours, whose cause is the driver's.
+  const cause = code === 'SOURCE_FAILED' && error instanceof PymarError ? (error.cause ?? error) : error
+  return new PymarError(code, `Cannot ${whatOf(names, partition)} on ${where}${which}: ${messageOf(error)}${hint}`, { cause })
+}
+
+/** Items of in-memory data, or a hint, threw when they were read. */
+export function unreadableError(names: JobNames, partition: Partition, error: unknown): PymarError {
+  return new PymarError('USER_ERROR', `Cannot ${whatOf(names, partition)}: reading its items threw ${messageOf(error)}`, { cause: error })
 }
 
 export function lostError(names: JobNames, partition: Partition | undefined, losses: readonly Loss[]): PymarError {

@@ -3,12 +3,12 @@ import { messageOf, PymarError } from '../errors.ts'
 import { currentHost, type JobObserver } from '../host.ts'
 import type { Given } from '../job/given.ts'
 import type { JobCode } from '../job/locate.ts'
-import { type JobPlan, planJob } from '../job/plan.ts'
+import { closePlan, type JobPlan, planJob } from '../job/plan.ts'
 import type { ProducerCode, SourceCode } from '../job/run.ts'
 import type { MapOptions, Progress } from '../options.ts'
-import { clearInterval, clearTimeout, setInterval, setTimeout } from '../timers.ts'
+import { clearInterval, clearTimeout, now, setInterval, setTimeout } from '../timers.ts'
 import type { Channel, JobSpec, Transport } from '../transport/port.ts'
-import { decode, encode } from '../wire/codec.ts'
+import { decode } from '../wire/codec.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobControl } from './job.ts'
 import { cancelledError, timeoutError } from './job-errors.ts'
@@ -33,15 +33,13 @@ export interface Transports {
   readonly closing?: AbortSignal
 }
 
-/** A plan is given this long to close before the job ends without it, in milliseconds. */
-const CLOSE_LIMIT_MS = 2000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Runs a job from its plan to its end. Whatever ends it first decides how it ends. */
 export async function runJob(control: JobControl, request: JobRequest, transports: Transports): Promise<unknown> {
   const run = new JobRun(control, request, transports)
   try {
-    return decode(await run.ended)
+    return decode(await run.ended, `the result of ${request.producer.name}`)
   } finally {
     await run.close()
   }
@@ -55,7 +53,7 @@ class JobRun {
   readonly #observer: JobObserver | undefined
   /** Aborted when the job is over, however it ends. */
   readonly #over = new AbortController()
-  readonly #startedAt = performance.now()
+  readonly #startedAt = now()
   /** Keeps the process alive while the job runs: slots and sockets do not. */
   readonly #alive = setInterval(() => {}, LONGEST_TIMER_MS)
   readonly #timer: NodeJS.Timeout | undefined
@@ -114,14 +112,14 @@ class JobRun {
     await (this.#late && fallback ? this.#fallBack(plan, fallback) : this.#open(plan, transport))
   }
 
-  #fallBack(plan: JobPlan, fallback: () => Transport): Promise<void> {
+  async #fallBack(plan: JobPlan, fallback: () => Transport): Promise<void> {
     this.#fallback = fallback()
-    return this.#open(plan, this.#fallback)
+    await this.#open(plan, this.#fallback)
   }
 
   /** Goes on over this transport. One that was asked for earlier and opens late, or not at all, does not matter any more. */
   async #open(plan: JobPlan, transport: Transport) {
-    const opening = transport.open(this.#spec(plan), Math.max(1, plan.partitions.length))
+    const opening = (async () => transport.open(this.#spec(plan), Math.max(1, plan.partitions.length)))()
     this.#opening = opening
     try {
       // Slots come up while the rest of the code is loaded.
@@ -136,7 +134,9 @@ class JobRun {
   }
 
   async #loadDispatcher({ partitions }: JobPlan): Promise<Dispatcher> {
-    const { Dispatcher } = await import('./dispatcher.ts')
+    const { Dispatcher } = await import('./dispatcher.ts').catch((error) => {
+      throw new PymarError('WORKER_LOST', `Cannot start a job: what runs it cannot be loaded: ${messageOf(error)}`, { cause: error })
+    })
     const { given, options, producer } = this.#request
     this.#dispatcher = new Dispatcher(producer.name, partitions, given, options, {
       counted: (partition, bytes) => {
@@ -153,14 +153,13 @@ class JobRun {
     const { producer, given, locate } = this.#request
     const spec = { id: this.#control.id, partitions: plan.partitions.length, producer, locate }
     if (given.kind === 'data') return spec
-    const { source, params } = given
-    const encoded = params !== undefined && { params: encode(params, `the params of ${source.name}`) }
-    return { ...spec, source: source as unknown as SourceCode, ...encoded }
+    const { source, encodedParams } = given
+    return { ...spec, source: source as unknown as SourceCode, ...(encodedParams && { params: encodedParams }) }
   }
 
   #report() {
     if (!this.#dispatcher) return
-    const progress: Progress = { ...this.#dispatcher.state, elapsedMs: performance.now() - this.#startedAt }
+    const progress: Progress = { ...this.#dispatcher.state, elapsedMs: now() - this.#startedAt }
     this.#observer?.progress(progress)
     const { options, producer } = this.#request
     const failed = (error: unknown) => {
@@ -190,22 +189,6 @@ class JobRun {
     const { done, partitions } = this.#dispatcher?.state ?? { done: 0, partitions: count }
     if (options.onTimeout !== 'local') return this.#fail(timeoutError({ producer: producer.name, partitions }, done, limitMs))
     this.#late = true
-    if (this.#plan && fallback) void this.#fallBack(this.#plan, fallback)
+    if (this.#plan && fallback) this.#fallBack(this.#plan, fallback).catch((error) => this.#fail(error))
   }
-}
-
-/** What a plan rests on is closed before the job ends; that it cannot be closed spoils no answer, but is said. */
-async function closePlan(plan: JobPlan | undefined): Promise<void> {
-  if (!plan?.close) return
-  const warn = (found: string) => process.emitWarning(`Cannot close the plan of a job: ${found}`, 'PymarWarning')
-  const closed = (async () => plan.close?.())().catch((error) => warn(messageOf(error)))
-  let late: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((done) => {
-    late = setTimeout(() => {
-      warn(`it takes longer than ${CLOSE_LIMIT_MS} ms; the job ends without it`)
-      done()
-    }, CLOSE_LIMIT_MS)
-  })
-  await Promise.race([closed, limit])
-  clearTimeout(late)
 }

@@ -79,10 +79,15 @@ export function startJob<Result>(entry: Function | undefined, run: (control: Job
       settle?.resolve(value as Result)
     },
     (error) => {
-      if (error instanceof PymarError) error.stack = `${error}${origin.stack.slice(origin.stack.indexOf('\n    at '))}`
+      if (error instanceof PymarError && !Object.isFrozen(error)) error.stack = `${error}${frames(origin.stack)}`
       job.end({ error })
       settle?.reject(error)
     },
   )
   return job
+}
+
+function frames(stack: string): string {
+  const start = stack.indexOf('\n    at ')
+  return start < 0 ? '' : stack.slice(start)
 }

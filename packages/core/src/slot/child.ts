@@ -1,6 +1,6 @@
 import { PymarError } from '../errors.ts'
-import { findClass, type JobFile, loadJobFile } from '../job/load.ts'
-import type { Loader } from '../job/loader.ts'
+import type { JobFileAt } from '../job/job-file.ts'
+import { findClass, type JobFile, loadJobFile, notLoaded } from '../job/load.ts'
 import { type LoadedJob, type Outcome, type ProducerCode, perform, type SourceCode } from '../job/run.ts'
 import { setImmediate } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
@@ -24,7 +24,8 @@ const EXIT_AFTER_UNCAUGHT = 70
 const tell = process.send?.bind(process)
 
 let file: Promise<JobFile | undefined> = Promise.resolve(undefined)
-let loading = false
+/** The URL of the job file while it is imported. */
+let loading = ''
 const jobs = new Map<string, SlotJob>()
 const opened = new Map<string, LoadedJob>()
 const inbox: Run[] = []
@@ -33,7 +34,12 @@ const pieces = new Map<number, readonly Uint8Array[]>()
 let running: { readonly ticket: number; readonly abort: AbortController } | undefined
 let working = false
 
-enterSlot({ refuse: (error) => !running && broken(error) })
+enterSlot({
+  refuse: (error) => !running && broken(error),
+  get busy() {
+    return running !== undefined
+  },
+})
 // Ctrl-C in a terminal reaches slots too; whether a job ends by it is for the process that started it to say.
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
@@ -55,7 +61,7 @@ function hear(messages: readonly ToSlot[]) {
 function receive(message: ToSlot) {
   switch (message.type) {
     case 'load':
-      file = load(message.url, message.loader)
+      file = load(message.file)
       return
     case 'open':
       jobs.set(message.job.id, message.job)
@@ -96,17 +102,17 @@ function drop(ticket: number) {
   send({ type: 'dropped', ticket })
 }
 
-async function load(url: string, loader: Loader): Promise<JobFile | undefined> {
-  loading = true
+async function load(at: JobFileAt): Promise<JobFile | undefined> {
+  loading = at.url
   try {
-    const loaded = await loadJobFile(url, loader)
+    const loaded = await loadJobFile(at)
     send({ type: 'loaded' })
     return loaded
   } catch (error) {
     broken(error)
     return undefined
   } finally {
-    loading = false
+    loading = ''
   }
 }
 
@@ -127,13 +133,13 @@ async function workOff() {
 }
 
 async function attempt(loaded: JobFile, { job, task }: Run, signal: AbortSignal): Promise<Outcome> {
-  let opened: LoadedJob
+  let known: LoadedJob
   try {
-    opened = await openJob(loaded, job)
+    known = await openJob(loaded, job)
   } catch (error) {
     return { code: 'JOB_FILE', error: describeError(error) }
   }
-  return perform(opened, task, signal)
+  return perform(known, task, signal)
 }
 
 /** Finds a job's code in the job file, once. */
@@ -154,7 +160,8 @@ async function openJob(loaded: JobFile, id: string): Promise<LoadedJob> {
 
 /** An exception or rejection that nobody caught: it is of the import, or of the task that is running. */
 function uncaught(error: unknown) {
-  if (loading || (error instanceof PymarError && error.code === 'JOB_FILE')) return broken(error)
+  if (error instanceof PymarError && error.code === 'JOB_FILE') return broken(error)
+  if (loading) return broken(notLoaded(loading, error))
   const exit = () => process.exit(EXIT_AFTER_UNCAUGHT)
   if (running)
     return send({ type: 'ended', ticket: running.ticket, outcome: { code: 'USER_ERROR', error: describeError(error) }, last: true }, exit)

@@ -1,6 +1,7 @@
+import type { JobFileAt } from '../job/job-file.ts'
 import type { Outcome, Task } from '../job/run.ts'
 import type { SlotJob } from './messages.ts'
-import type { Assignment, JobFileAt, Slot } from './slot.ts'
+import type { Assignment, Slot } from './slot.ts'
 
 /** How an attempt was lost with the slot that ran it. */
 interface SlotLoss {
@@ -31,6 +32,8 @@ export interface Scheduler {
   /** Tasks that a lease may queue: what keeps every slot busy. */
   readonly queueLimit: number
   ticket(): number
+  /** The lease has a task queued. */
+  queued(): void
   assign(): void
   close(): void
 }
@@ -40,6 +43,7 @@ export class Lease<Key> {
   readonly file: JobFileAt
   readonly job: SlotJob
   events: LeaseEvents<Key> | undefined
+  #failure: { readonly error: unknown } | undefined
   readonly #scheduler: Scheduler
   readonly #assignments = new Map<Key, LeaseAssignment>()
   #queue: LeaseAssignment[] = []
@@ -52,6 +56,7 @@ export class Lease<Key> {
 
   listen(events: LeaseEvents<Key>): void {
     this.events = events
+    if (this.#failure) events.broken(this.#failure.error)
   }
 
   get queued(): number {
@@ -64,7 +69,9 @@ export class Lease<Key> {
   }
 
   send(key: Key, task: Task): void {
+    if (this.#failure) return
     this.#queue.push(this.#enter(key, task))
+    this.#scheduler.queued()
     this.#scheduler.assign()
   }
 
@@ -90,6 +97,7 @@ export class Lease<Key> {
   /** For the pool: none of its tasks will end. */
   fail(error: unknown): void {
     this.close()
+    this.#failure = { error }
     this.events?.broken(error)
   }
 
@@ -106,6 +114,7 @@ export class Lease<Key> {
     if (this.#assignments.get(key) !== assignment) return
     this.#queue.unshift(this.#enter(key, assignment.task))
     if (slot) this.take(slot)
+    else this.#scheduler.queued()
   }
 
   /** For the pool: a task has ended, one way or another. */

@@ -1,5 +1,5 @@
 import type { ClassRef } from '../job/class-ref.ts'
-import type { Loader } from '../job/loader.ts'
+import type { JobFileAt } from '../job/job-file.ts'
 import type { Outcome, Task } from '../job/run.ts'
 import type { ErrorRecord } from '../wire/error-record.ts'
 
@@ -21,7 +21,7 @@ export interface SlotJob {
 
 export type ToSlot =
   /** Import the job file: once in a slot's life. */
-  | { readonly type: 'load'; readonly url: string; readonly loader: Loader }
+  | { readonly type: 'load'; readonly file: JobFileAt }
   | { readonly type: 'open'; readonly job: SlotJob }
   /** Partials of a reduction that is too large for one message; the others follow, the last ones with `run`. */
   | { readonly type: 'partials'; readonly ticket: number; readonly partials: readonly Uint8Array[] }
@@ -80,7 +80,8 @@ export function bytesOf(message: ToSlot): number {
   if (message.type === 'partials') return sum(message.partials)
   if (message.type === 'open') return message.job.params?.byteLength ?? 0
   if (message.type !== 'run') return 0
-  return message.task.kind === 'reduction' ? sum(message.task.partials) : (message.task.slice?.byteLength ?? 0)
+  const { task } = message
+  return task.kind === 'reduction' ? sum(task.partials) : (task.slice?.byteLength ?? 0) + (task.hint?.byteLength ?? 0)
 }
 
 function sum(values: readonly Uint8Array[]): number {

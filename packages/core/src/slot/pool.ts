@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
+import type { JobFileAt } from '../job/job-file.ts'
 import { clearInterval, setInterval, setTimeout } from '../timers.ts'
+import { restoreError } from '../wire/error-record.ts'
 import { Lease, type LeaseAssignment } from './lease.ts'
 import type { SlotJob } from './messages.ts'
-import { type JobFileAt, Slot, type SlotOwner } from './slot.ts'
+import { Slot, type SlotOwner } from './slot.ts'
 import type { Exit, SlotSettings } from './slot-process.ts'
 
 export interface PoolSettings extends SlotSettings {
@@ -43,7 +45,9 @@ export class SlotPool {
   readonly #failedLoads = new Map<string, number>()
   /** Job files whose import was said to take long. */
   readonly #slowLoads = new Set<string>()
-  #leases: Lease<unknown>[] = []
+  readonly #leases = new Set<Lease<unknown>>()
+  /** Leases that have tasks queued, in turn, by file. */
+  readonly #waiting = new Map<string, Set<Lease<unknown>>>()
   #tickets = 0
   #closed = false
   #startPause: NodeJS.Timeout | undefined
@@ -69,10 +73,11 @@ export class SlotPool {
     const lease: Lease<Key> = new Lease(file, job, {
       queueLimit: this.settings.slots,
       ticket: () => ++this.#tickets,
+      queued: () => this.#enqueue(lease as Lease<unknown>),
       assign: () => this.#assign(),
       close: () => this.#closeLease(lease as Lease<unknown>),
     })
-    this.#leases.push(lease as Lease<unknown>)
+    this.#leases.add(lease as Lease<unknown>)
     return lease
   }
 
@@ -108,24 +113,42 @@ export class SlotPool {
   }
 
   #closeLease(lease: Lease<unknown>) {
-    this.#leases = this.#leases.filter((other) => other !== lease)
+    this.#leases.delete(lease)
+    this.#unqueue(lease)
     for (const slot of this.#slots) slot.closeJob(lease.job.id)
   }
 
-  /** Gives out what is queued: one task of each lease in turn, as long as a slot takes one. */
+  /** Gives out what is queued, as long as slots take it: one task of each file in turn, of each of a file's leases in turn. */
   #assign() {
     if (this.#closed) return
     this.#draining.clear()
-    for (let refused = 0; refused < this.#leases.length; ) {
-      const lease = this.#leases.shift() as Lease<unknown>
-      this.#leases.push(lease)
-      const slot = lease.queued > 0 ? this.#slotFor(lease.file) : undefined
-      if (slot) {
-        refused = 0
-        lease.take(slot)
-      } else refused++
+    for (let given = true; given; ) {
+      given = false
+      for (const leases of this.#waiting.values()) given = this.#giveOne(leases) || given
     }
     this.#balance()
+  }
+
+  /** @param leases Those of one file that have tasks queued. */
+  #giveOne(leases: Set<Lease<unknown>>): boolean {
+    const [lease] = leases as Set<Lease<unknown>> & [Lease<unknown>]
+    const slot = lease.queued > 0 && this.#slotFor(lease.file)
+    if (slot === undefined) return false
+    this.#unqueue(lease)
+    // Otherwise what it had queued was stopped meanwhile.
+    if (slot) lease.take(slot)
+    if (lease.queued > 0) this.#enqueue(lease)
+    return true
+  }
+
+  #enqueue(lease: Lease<unknown>) {
+    const leases = this.#waiting.get(lease.file.url) ?? new Set()
+    this.#waiting.set(lease.file.url, leases.add(lease))
+  }
+
+  #unqueue(lease: Lease<unknown>) {
+    const leases = this.#waiting.get(lease.file.url)
+    if (leases?.delete(lease) && leases.size === 0) this.#waiting.delete(lease.file.url)
   }
 
   /** An idle slot with this file loaded, else a new one, else one of another file's, else one that can take a task ahead. */
@@ -145,7 +168,7 @@ export class SlotPool {
   #takeOver(file: JobFileAt): Slot<LeaseAssignment> | undefined {
     const others = [...this.#slots].filter((slot) => slot.file && slot.file.url !== file.url)
     if (others.length === 0) return undefined
-    const wanted = new Set(this.#leases.flatMap((lease) => (lease.queued > 0 ? lease.file.url : [])))
+    const wanted = this.#waiting
     const share = Math.max(1, Math.floor(this.settings.slots / wanted.size))
     const count = (url: string | undefined) => [...this.#slots].filter((slot) => slot.file?.url === url).length
     if (count(file.url) >= share) return undefined
@@ -183,10 +206,10 @@ export class SlotPool {
       for (const assignment of tasks.reverse()) assignment.lease.again(assignment)
       this.#assign()
     },
-    broken: (slot, error) => {
+    broken: (slot, record) => {
       this.#slots.delete(slot)
       this.#leaving.add(slot)
-      this.#breakLeases(slot.file, error)
+      this.#breakLeases(slot.file, () => restoreError(record))
     },
     gone: (slot, exit, running) => {
       this.#slots.delete(slot)
@@ -225,11 +248,13 @@ export class SlotPool {
     this.#failedLoads.set(file.url, failures)
     if (cause === 'signal' && failures <= FORGIVEN_LOADS) return
     const path = fileURLToPath(file.url)
-    this.#breakLeases(file, new PymarError('JOB_FILE', `Cannot load job file ${path}: the slot ended with ${how} while it imported it`))
+    const message = `Cannot load job file ${path}: the slot ended with ${how} while it imported it`
+    this.#breakLeases(file, () => new PymarError('JOB_FILE', message))
   }
 
-  #breakLeases(file: JobFileAt | undefined, error: unknown) {
+  /** Each job gets an error of its own, with its own stack. */
+  #breakLeases(file: JobFileAt | undefined, error: () => unknown) {
     if (file) this.#failedLoads.delete(file.url)
-    for (const lease of this.#leases.filter((other) => other.file.url === file?.url)) lease.fail(error)
+    for (const lease of [...this.#leases]) if (lease.file.url === file?.url) lease.fail(error())
   }
 }

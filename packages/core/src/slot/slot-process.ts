@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { clearTimeout, setImmediate, setTimeout } from '../timers.ts'
+import { clearTimeout, nextTick, setImmediate, setTimeout } from '../timers.ts'
 import { bytesOf, type FromSlot, isFromSlot, type ToSlot } from './messages.ts'
 
 export interface SlotSettings {
@@ -26,6 +26,8 @@ export interface Exit {
 
 /** Some fifty times what a start takes on a busy machine. */
 const START_LIMIT_MS = 60_000
+/** A slot without a pipe is killed after this long, in milliseconds. */
+const GRACE_MS = 500
 /** Messages that hold more bytes of values than this do not wait for others. */
 const BATCH_BYTES = 2 ** 20
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
@@ -50,6 +52,8 @@ export class SlotProcess {
   readonly #startTimer: NodeJS.Timeout | undefined
   #exit: Exit | undefined
   #silent = false
+  /** Whether its end was asked for. */
+  #ending = false
   #ended = false
 
   constructor({ memory, startLimitMs = START_LIMIT_MS }: SlotSettings, events: ProcessEvents) {
@@ -74,7 +78,11 @@ export class SlotProcess {
     this.#child.on('exit', (code, signal) =>
       this.#exited(signal ? { how: `signal ${signal}`, cause: 'signal' } : { how: `exit code ${code}`, cause: 'code' }),
     )
-    this.#child.on('disconnect', () => this.#exited(undefined))
+    this.#child.on('disconnect', () => {
+      this.#exited(undefined)
+      // One that lives on without its pipe is of no use, and would count as one more than there may be.
+      setTimeout(() => this.kill(), GRACE_MS).unref()
+    })
     this.#child.on('error', (error) => {
       if (this.#child?.pid === undefined) this.#notStarted(error)
     })
@@ -87,7 +95,7 @@ export class SlotProcess {
 
   /** What is sent in one turn goes together, since each message over the channel costs as much as a tiny task. */
   send(message: ToSlot): void {
-    if (this.#outbox.push(message) === 1) process.nextTick(() => this.#flush())
+    if (this.#outbox.push(message) === 1) nextTick(() => this.#flush())
     this.#outboxBytes += bytesOf(message)
     if (this.#outboxBytes > BATCH_BYTES) this.#flush()
   }
@@ -118,19 +126,26 @@ export class SlotProcess {
     if (!this.#exit || !this.#silent || this.#ended) return
     this.#ended = true
     clearTimeout(this.#startTimer)
-    const launcherFailed = this.#launched && !this.#up && this.#exit.cause === 'code'
+    const launcherFailed = this.#launched && !this.#up && !this.#ending && this.#exit.cause === 'code'
     if (launcherFailed) hasLauncher = false
-    this.#events.ended(launcherFailed ? { ...this.#exit, cause: 'launcher' } : this.#exit)
+    this.#events.ended({ ...this.#exit, cause: launcherFailed ? 'launcher' : this.#causeOf(this.#exit) })
+  }
+
+  /** One that exits by itself before it is up was never started, whatever its flags made it do. */
+  #causeOf({ cause }: Exit): Exit['cause'] {
+    return cause === 'code' && !this.#up && !this.#ending ? 'start' : cause
   }
 
   /** Lets an idle slot end by itself. */
   end(): void {
+    this.#ending = true
     this.#flush()
     if (this.#child?.connected) this.#child.disconnect()
   }
 
   /** Ends it now, whatever it is doing. */
   kill(): void {
+    this.#ending = true
     this.#child?.kill('SIGKILL')
   }
 }
@@ -151,7 +166,9 @@ function forkSlot(launched: boolean, memory: number | undefined): ChildProcess {
 function inheritedFlags(): string[] {
   let kept = false
   const flags = process.execArgv.filter((arg) => {
-    if (arg.startsWith('-')) kept = INHERITED.test(arg) && !NOT_INHERITED.test(arg)
+    // V8 takes its flags with underscores too.
+    const flag = arg.replaceAll('_', '-')
+    if (arg.startsWith('-')) kept = INHERITED.test(flag) && !NOT_INHERITED.test(flag)
     return kept
   })
   return ['--disable-warning=ExperimentalWarning', ...flags]

@@ -1,15 +1,9 @@
-import type { Loader } from '../job/loader.ts'
+import type { JobFileAt } from '../job/job-file.ts'
 import type { Outcome, Task } from '../job/run.ts'
-import { clearTimeout, setTimeout } from '../timers.ts'
-import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
+import { clearTimeout, now, setTimeout } from '../timers.ts'
+import type { ErrorRecord } from '../wire/error-record.ts'
 import { type FromSlot, type SlotJob, split } from './messages.ts'
 import { type Exit, SlotProcess, type SlotSettings } from './slot-process.ts'
-
-/** The file that a slot loads, and by what. A slot loads one in its life. */
-export interface JobFileAt {
-  readonly url: string
-  readonly loader: Loader
-}
 
 /** A task that a slot was given. */
 export interface Assignment {
@@ -33,7 +27,7 @@ export interface SlotOwner<A extends Assignment> {
   /** Tasks that have not begun, and will not begin here. */
   returned(tasks: A[]): void
   /** The job file cannot be used. */
-  broken(slot: Slot<A>, error: unknown): void
+  broken(slot: Slot<A>, error: ErrorRecord): void
   /** The process has ended. `running` is the task that it was computing. */
   gone(slot: Slot<A>, exit: Exit, running: A | undefined): void
 }
@@ -85,7 +79,7 @@ export class Slot<A extends Assignment> {
 
   /** For how long it has belonged to that file, in milliseconds. */
   get boundMs(): number {
-    return performance.now() - this.#boundAt
+    return now() - this.#boundAt
   }
 
   get loaded(): boolean {
@@ -117,12 +111,14 @@ export class Slot<A extends Assignment> {
     const { file, job, ticket, task } = assignment
     if (!this.#file) {
       this.#file = file
-      this.#boundAt = performance.now()
+      this.#boundAt = now()
       this.#loadTimer = setTimeout(() => this.#owner.slowLoad(file), SLOW_LOAD_MS).unref()
-      this.#process.send({ type: 'load', ...file })
+      this.#process.send({ type: 'load', file })
     }
     if (!this.#jobs.has(job.id)) {
       this.#jobs.add(job.id)
+      // How long the partitions of another job took says nothing of this one's.
+      this.#meanMs = AHEAD_MS
       this.#process.send({ type: 'open', job })
     }
     this.#assignments.push(assignment)
@@ -178,7 +174,7 @@ export class Slot<A extends Assignment> {
       case 'dropped':
         return this.#settle(message.ticket)
       case 'ended': {
-        this.#meanMs += LAST_WEIGHT * (performance.now() - this.#since - this.#meanMs)
+        this.#meanMs += LAST_WEIGHT * (now() - this.#since - this.#meanMs)
         if (message.last) this.#last()
         this.#settle(message.ticket, message.outcome)
       }
@@ -194,7 +190,7 @@ export class Slot<A extends Assignment> {
 
   #broken(record: ErrorRecord) {
     this.kill()
-    this.#owner.broken(this, restoreError(record))
+    this.#owner.broken(this, record)
   }
 
   /** A task is out of the way. */
@@ -215,7 +211,7 @@ export class Slot<A extends Assignment> {
   #next() {
     const [assignment] = this.#assignments
     if (!assignment || !this.#loaded) return
-    this.#since = performance.now()
+    this.#since = now()
     if (assignment.withdrawn) this.#abort(assignment)
     else if (!this.#leaving) this.#owner.started(this, assignment)
   }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+
 /** How often the thread looks, in milliseconds: a slot ends at most this long after its parent. */
 const INTERVAL_MS = 300
 
@@ -19,7 +21,12 @@ const WATCH = `
 export async function watchParent(parent: number, signalled: boolean): Promise<void> {
   // The parent may have been gone before the kernel was asked.
   if (process.ppid !== parent) process.exit()
-  if (signalled) return
+  if (signalled && keepsSignal()) return
   const { Worker } = await import('node:worker_threads')
   new Worker(WATCH, { eval: true, workerData: parent, execArgv: [], env: {} }).unref()
+}
+
+/** Whether the kernel still knows of the signal: it forgets it where Node's binary has capabilities of its own, but not for root. */
+function keepsSignal(): boolean {
+  return process.geteuid?.() === 0 || /^CapPrm:\s*0+$/m.test(readFileSync('/proc/self/status', 'utf8'))
 }

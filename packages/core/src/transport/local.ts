@@ -1,8 +1,7 @@
 import { availableParallelism, hostname } from 'node:os'
-import { loaderFor } from '../job/loader.ts'
+import { jobFileAt } from '../job/job-file.ts'
 import type { Lease } from '../slot/lease.ts'
 import { type PoolSettings, SlotPool } from '../slot/pool.ts'
-import type { JobFileAt } from '../slot/slot.ts'
 import { clearTimeout, setTimeout } from '../timers.ts'
 import { restoreError } from '../wire/error-record.ts'
 import type { Attempt, Channel, ChannelEvents, JobSpec, Transport } from './port.ts'
@@ -32,6 +31,7 @@ export class LocalTransport implements Transport {
   readonly #key: string
   readonly #shared: SharedPool
   #open = true
+  #closing: Promise<void> | undefined
 
   constructor({ slots = availableParallelism(), memory }: LocalSettings = {}) {
     const settings: PoolSettings = { slots, ...(memory !== undefined && { memory }) }
@@ -48,13 +48,18 @@ export class LocalTransport implements Transport {
     // They come up while V8 is asked where the class was defined.
     pool.warm(tasks)
     const { url, producer, source } = await job.locate()
-    const file: JobFileAt = { url, loader: await loaderFor(url) }
+    const file = await jobFileAt(url)
     const { id, partitions, params } = job
     return new LocalChannel(pool, pool.lease(file, { id, partitions, producer, ...(source && { source }), ...(params && { params }) }))
   }
 
   /** Lets the slots end with their last user. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close() {
     if (!this.#leave()) return
     pools.delete(this.#key)
     await this.#shared.pool.close()

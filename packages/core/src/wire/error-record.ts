@@ -33,7 +33,12 @@ function names(prototype: object) {
  * whose getter throws, as what that said. It never throws itself.
  */
 export function describeError(thrown: unknown): ErrorRecord {
-  return describe(thrown, new Set())
+  try {
+    return describe(thrown, new Set())
+  } catch {
+    // A proxy, or an error whose very name cannot be read.
+    return { kind: 'value', value: encodeAnyway(messageOf(thrown)) }
+  }
 }
 
 function describe(thrown: unknown, seen: Set<unknown>): ErrorRecord {
@@ -53,7 +58,7 @@ function describe(thrown: unknown, seen: Set<unknown>): ErrorRecord {
     name: name === base ? thrown.constructor?.name || base : name,
     message: String(read(thrown, 'message')),
     stack: String(read(thrown, 'stack') ?? ''),
-    ...(isOurs && { code: thrown.code }),
+    ...(isOurs && { code: String(thrown.code) as ErrorCode }),
     fields: fields.map((key) => [key, encodeAnyway(read(thrown, key))] as const),
     ...(cause !== undefined && { cause: describe(cause, seen) }),
     ...(Array.isArray(errors) && { errors: errors.map((error) => describe(error, seen)) }),
@@ -68,23 +73,33 @@ function read(error: Error, key: string): unknown {
   }
 }
 
-/** Rebuilds what {@link describeError} described: an instance of the same built-in class, with everything else restored. */
+/**
+ * Rebuilds what {@link describeError} described: an instance of the same built-in class, with everything else restored. Of
+ * what is no such record it makes an error that says so; it never throws itself.
+ */
 export function restoreError(record: ErrorRecord): unknown {
+  try {
+    return restore(record)
+  } catch (error) {
+    return new Error(`an error that cannot be read: ${messageOf(error)}`)
+  }
+}
+
+function restore(record: ErrorRecord): unknown {
   if (record.kind === 'value') return decode(record.value)
-  const options = record.cause && { cause: restoreError(record.cause) }
+  const options = record.cause && { cause: restore(record.cause) }
   const error = build(record, options)
-  const restore = (key: string, value: unknown, enumerable = false) =>
+  const put = (key: string, value: unknown, enumerable = false) =>
     Object.defineProperty(error, key, { value, enumerable, writable: true, configurable: true })
-  if (error.name !== record.name) restore('name', record.name)
-  restore('stack', record.stack)
-  for (const [key, value] of record.fields)
-    if (!NOT_FIELDS.has(key) && !(key === 'errors' && record.errors)) restore(key, decode(value), true)
+  if (error.name !== record.name) put('name', record.name)
+  put('stack', record.stack)
+  for (const [key, value] of record.fields) if (!NOT_FIELDS.has(key) && !(key === 'errors' && record.errors)) put(key, decode(value), true)
   return error
 }
 
 function build(record: ErrorRecord & { kind: 'error' }, options: ErrorOptions | undefined): Error {
   if (record.code) return new PymarError(record.code, record.message, options)
-  if (record.errors) return new AggregateError(record.errors.map(restoreError), record.message, options)
+  if (record.errors) return new AggregateError(record.errors.map(restore), record.message, options)
   const Base = Object.hasOwn(BASES, record.base) ? BASES[record.base] : undefined
   return new (Base ?? Error)(record.message, options)
 }
@@ -99,7 +114,10 @@ function baseOf(error: Error): string {
 
 function encodeAnyway(value: unknown): Uint8Array {
   try {
-    return encode(value, 'what was thrown')
+    const bytes = encode(value, 'what was thrown')
+    // V8 writes values deeper than it reads, and errors in circles that it cannot read at all.
+    decode(bytes)
+    return bytes
   } catch {
     return encode(messageOf(value), 'what was thrown')
   }

@@ -1,3 +1,6 @@
+/** What holds no more items than this is looked at again where it is referred to again. */
+const SMALL = 16
+
 /**
  * Finds an array with holes in a value, at any depth. Such arrays are not sent: a few bytes can claim four thousand million
  * items, and whoever reads them would go through all of these.
@@ -17,10 +20,15 @@ export function findSparse(root: unknown): number | undefined {
         if (isHolder(item)) open.push(item)
       }
     } else collect(holder, open)
-    // Most objects hold nothing that could lead back to them.
-    if (open.length > before) seen.add(holder)
+    // Most objects are small, and hold nothing that could lead back to them.
+    if (open.length > before || sizeOf(holder) > SMALL) seen.add(holder)
   }
   return undefined
+}
+
+function sizeOf(holder: object): number {
+  if (Array.isArray(holder)) return holder.length
+  return holder instanceof Map || holder instanceof Set ? holder.size : 0
 }
 
 function collect(holder: object, open: object[]) {

@@ -1,0 +1,23 @@
+import { fingerprint } from './fingerprint.ts'
+import { type Loader, loaderFor } from './loader.ts'
+
+/** A job file as slots are told to load it. */
+export interface JobFileAt {
+  readonly url: string
+  readonly loader: Loader
+  /** What its text and that of its relative imports was: slots that load something else are of no use beside those that did not. */
+  readonly fingerprint: string
+}
+
+const known = new Map<string, Promise<JobFileAt>>()
+
+/** Looks at a job file, once in the life of this process: warm slots have loaded what it was then. */
+export function jobFileAt(url: string): Promise<JobFileAt> {
+  const found = known.get(url) ?? lookAt(url)
+  known.set(url, found)
+  return found
+}
+
+async function lookAt(url: string): Promise<JobFileAt> {
+  return { url, loader: await loaderFor(url), fingerprint: fingerprint(url) }
+}

@@ -1,0 +1,4 @@
+export { Sum } from '../guarded.mjs'
+
+Promise.reject(new Error('no connection'))
+await new Promise((later) => setTimeout(later, 100))
