@@ -1,6 +1,6 @@
 import { isIterable } from './checks.ts'
 
-/** One slice of a source: what a task names and a worker loads. */
+/** One slice of a source: what a task names and a slot loads. */
 export interface Partition {
   /** Its place among the partitions of its job, from 0. */
   readonly index: number
@@ -49,13 +49,13 @@ const SOURCE = Symbol.for('@pymar/core/source')
 const FACTORY = Symbol.for('@pymar/core/factory')
 
 /**
- * Items `[offset, offset + limit)` of a data set that every worker can load by itself.
+ * Items `[offset, offset + limit)` of a data set that every slot can load by itself.
  *
  * A subclass says how many items there are (`fullLength`) and yields those of its own range, one at a time, from
  * `[Symbol.iterator]` or, where it must wait for them, from `[Symbol.asyncIterator]`. What waits is gathered into blocks of
  * 4,096 items, and `mapFn` and `reduceFn` are applied per block. {@link BlockSource} is for data that comes in blocks.
  *
- * The class must be exported from the job file, the module that workers load. An instance is made per partition, by
+ * The class must be exported from the job file, the module that slots load. An instance is made per partition, by
  * `new Source(offset, limit, params)`, where the partition is computed.
  *
  * @typeParam Item What the iterator yields.

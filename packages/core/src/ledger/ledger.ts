@@ -23,11 +23,14 @@ interface Open<Loss> {
  * reductions, added when their partials are there.
  *
  * ```
- *   fresh --take--> sent --started--> running --count--> done
- *                    |  \____________________count_______^ ^
- *   waiting <--lose/fail/giveBack--'                       |
- *      '--take--> sent                 any attempt's answer counts, the first one
+ *   fresh ----take---> sent --started--> running
+ *                      ^  |                 |
+ *   waiting ---take----'  |                 |
+ *     ^ '-----------------+-----count-------+---> done
+ *     '-----lose, fail, giveBack, recall----'
  * ```
+ *
+ * Any attempt's answer counts, the first one that comes: also while the task waits for its next attempt.
  *
  * A task is held in memory only while it is neither fresh nor done, so a million partitions need no more than those that
  * are under way. Whatever concerns a task that is done, or an attempt that is not its latest, is ignored.

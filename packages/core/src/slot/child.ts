@@ -174,6 +174,6 @@ function broken(error: unknown) {
 }
 
 function send(message: FromSlot, sent: () => void = () => {}) {
-  // Without a channel there is nobody left to tell; 'disconnect' ends this process.
+  // Without a pipe there is nobody left to tell; 'disconnect' ends this process.
   tell?.(message, undefined, {}, sent)
 }

@@ -5,7 +5,7 @@ import type { ErrorRecord } from '../wire/error-record.ts'
 
 /*
  * Everything that a slot and the process that started it say to each other. They travel in order, both ways, over the
- * channel that Node gives a forked child; values of user code are bytes in them.
+ * pipe that Node gives a forked child; values of user code are bytes in them.
  */
 
 /** One job, told to a slot before the first of its tasks. */
@@ -46,7 +46,7 @@ export type FromSlot =
 
 const FROM_SLOT: ReadonlySet<unknown> = new Set<FromSlot['type']>(['up', 'loaded', 'broken', 'dropped', 'ended'])
 
-/** Whether something that came over a slot's channel is of ours, by its looks. */
+/** Whether something that came over a slot's pipe is of ours, by its looks. */
 export function isFromSlot(message: unknown): message is FromSlot {
   if (typeof message !== 'object' || message === null) return false
   const { type, ticket, error, outcome } = message as Record<string, unknown>

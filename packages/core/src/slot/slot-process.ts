@@ -69,7 +69,7 @@ export class SlotProcess {
     this.#child.unref()
     this.#child.channel?.unref()
     this.#child.on('message', (message: unknown) => {
-      // User code can write to the channel too.
+      // User code can write to the pipe too.
       if (!isFromSlot(message)) return
       this.#up = true
       clearTimeout(this.#startTimer)
@@ -93,7 +93,7 @@ export class SlotProcess {
     return this.#child?.pid ?? 0
   }
 
-  /** What is sent in one turn goes together, since each message over the channel costs as much as a tiny task. */
+  /** What is sent in one turn goes together, since each message over the pipe costs as much as a tiny task. */
   send(message: ToSlot): void {
     if (this.#outbox.push(message) === 1) nextTick(() => this.#flush())
     this.#outboxBytes += bytesOf(message)
@@ -119,7 +119,7 @@ export class SlotProcess {
     this.kill()
   }
 
-  /** Its exit and the end of its channel come in either order; what it had said is heard before the second of them. */
+  /** Its exit and the end of its pipe come in either order; what it had said is heard before the second of them. */
   #exited(exit: Exit | undefined) {
     this.#exit ??= exit
     this.#silent ||= exit === undefined || exit.cause === 'start'

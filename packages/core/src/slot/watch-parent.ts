@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 const INTERVAL_MS = 300
 
 /*
- * A slot whose parent is gone learns it from the closed channel, unless user code never lets its event loop turn. On Linux
+ * A slot whose parent is gone learns it from the closed pipe, unless user code never lets its event loop turn. On Linux
  * the kernel ends it then, by the signal that it was started with. Elsewhere a thread looks at the parent's pid; it
  * costs some 30 ms of a core when the slot starts, which is why it is the second choice.
  */

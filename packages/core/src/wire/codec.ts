@@ -95,7 +95,7 @@ export function encode(value: unknown, what: string): Uint8Array {
   return bytes
 }
 
-/** Node's channel to a child process fails beyond 2 GiB. */
+/** Node's pipe to a child process fails beyond 2 GiB. */
 function checkSize(bytes: number, what: string): void {
   if (bytes <= MAX_BYTES) return
   throw new PymarError(
