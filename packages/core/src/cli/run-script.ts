@@ -4,7 +4,8 @@ import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf, PymarError } from '../errors.ts'
 import { setHost } from '../host.ts'
-import { isCommonJs, loaderFor, useTsx } from '../job/loader.ts'
+import { loaderFor } from '../job/loader.ts'
+import { isCommonJs, useTsx } from '../job/tsx.ts'
 
 /** What Node calls to start a main module; loaders have relied on both for years. */
 const node = module as unknown as { runMain(): void; _load(path: string, parent: null, isMain: boolean): unknown }

@@ -1,12 +1,12 @@
-import { fingerprint } from './fingerprint.ts'
+import { codeOf } from './code.ts'
 import { type Loader, loaderFor } from './loader.ts'
 
 /** A job file as slots are told to load it. */
 export interface JobFileAt {
   readonly url: string
   readonly loader: Loader
-  /** What its text and that of its relative imports was: slots that load something else are of no use beside those that did not. */
-  readonly fingerprint: string
+  /** Its code as it was: a slot that loads something else is of no use beside those that did not. */
+  readonly code: string
 }
 
 const known = new Map<string, Promise<JobFileAt>>()
@@ -19,5 +19,5 @@ export function jobFileAt(url: string): Promise<JobFileAt> {
 }
 
 async function lookAt(url: string): Promise<JobFileAt> {
-  return { url, loader: await loaderFor(url), fingerprint: fingerprint(url) }
+  return { url, loader: await loaderFor(url), code: codeOf(url) }
 }

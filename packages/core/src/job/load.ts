@@ -3,9 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { show } from '../checks.ts'
 import { messageOf, PymarError } from '../errors.ts'
 import { type ClassRef, checkClass } from './class-ref.ts'
-import { fingerprint } from './fingerprint.ts'
+import { codeOf } from './code.ts'
 import type { JobFileAt } from './job-file.ts'
-import { isCommonJs, type Loader, useTsx } from './loader.ts'
+import type { Loader } from './loader.ts'
+import { isCommonJs, useTsx } from './tsx.ts'
 
 /** The job file as a slot has it: its exports, to be found by the name of the class or function. */
 export interface JobFile {
@@ -20,9 +21,9 @@ type Class = Function
  *
  * @throws {PymarError} `JOB_FILE` if it cannot be imported, then `cause` is what its import threw; or if it is not what it was.
  */
-export async function loadJobFile({ url, loader, fingerprint: expected }: JobFileAt): Promise<JobFile> {
+export async function loadJobFile({ url, loader, code }: JobFileAt): Promise<JobFile> {
   const file = await importJobFile(url, loader)
-  if (fingerprint(url) === expected) return file
+  if (codeOf(url) === code) return file
   const found = 'it, or a file that it imports, was changed while the script runs'
   throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${found}; start the script again`)
 }
