@@ -11,8 +11,8 @@ const LAYERS = [
   ['job'],
   ['slot'],
   ['transport'],
-  ['ledger'],
-  ['producer.ts'],
+  ['ledger', 'worker'],
+  ['producer.ts', 'start-worker.ts'],
   ['index.ts', 'cli'],
 ] as const
 /** What a layer may know of one below it, where that is less than all of it. */

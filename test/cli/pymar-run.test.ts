@@ -159,12 +159,6 @@ test('a module that was taken for CommonJS is told with the remedy', async () =>
   assert.match(err, /module\.ts was taken for CommonJS: set "type": "module" in its package\.json, or let its name end in \.mts or \.mjs\n/)
 })
 
-test('a broker that this version cannot use is refused, not ignored', async () => {
-  const { code, err } = await pymar(['run', 'guarded.mjs'], { PYMAR_QUEUE: 'localhost' }).ended
-  assert.equal(code, 1)
-  assert.match(err, /^BROKER: Cannot use the broker named in PYMAR_QUEUE/)
-})
-
 test('a script runs under plain node, and under node:test with its own producer', async () => {
   const plain = await start(['guarded.mjs', 'a']).ended
   assert.deepEqual([plain.code, plain.out], [0, 'a 6\n'])

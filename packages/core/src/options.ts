@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import { BOOLEAN, type Check, COUNT, FUNCTION, oneOf, POSITIVE, TIME_MS } from './checks.ts'
 
 /** How far a job is. */
@@ -16,8 +17,18 @@ export interface Progress {
 
 /** Options of a producer: where its jobs are computed. */
 export interface ProducerOptions {
-  /** True: this machine's cores although a broker is named in `PYMAR_QUEUE`. Default false. */
+  /** The broker that carries tasks to workers: `host`, `host:port` or an `amqp(s)://` URL. Default: `PYMAR_QUEUE`, else this machine's cores. */
+  queue?: string
+  /** True: this machine's cores although a broker is named. Default false. */
   localMode?: boolean
+  /** Keeps deployments on one broker apart. Letters, digits, `-` and `_`. Default `default`. */
+  namespace?: string
+  /** Milliseconds without a connection to the broker after which a job fails with `BROKER`. Default 30,000. */
+  brokerTimeoutMs?: number
+  /** Milliseconds that a job waits with no worker before it fails with `NO_WORKERS`. Default: for ever, saying so on stderr. */
+  workerTimeoutMs?: number
+  /** CA, client certificate and key for `amqps://`, as in node:tls. */
+  tls?: ConnectionOptions
   /** Processes that compute in local mode. Integer from 1. Default: the cores of this machine. */
   slots?: number
   /** Heap of one slot in MiB. Integer from 1. Default: Node's own limit. */
@@ -44,10 +55,52 @@ export interface MapOptions {
   maxAttempts?: number
 }
 
+/** What `pymar-worker` takes, for programs that start a worker themselves. */
+export interface WorkerOptions {
+  /** The broker: `host`, `host:port` or an `amqp(s)://` URL. Default: `PYMAR_QUEUE`, else `localhost`. */
+  queue?: string
+  /** Producers of the job file whose tasks are taken. Default: all that it exports. */
+  producers?: readonly string[]
+  /** Sources that the job file must export. Default: none in particular. */
+  sources?: readonly string[]
+  /** Processes that compute. Integer from 1. Default: the cores of this machine. */
+  slots?: number
+  /** Heap of one slot in MiB. Integer from 1. Default: Node's own limit. */
+  slotMemory?: number
+  /** CA, client certificate and key for `amqps://`, as in node:tls. */
+  tls?: ConnectionOptions
+  /** Keeps deployments on one broker apart. Default `default`. */
+  namespace?: string
+  /** Milliseconds that a closing worker lets its slots finish. Default 30,000. */
+  graceMs?: number
+  /** Told what happens, a line each. Default: nobody. */
+  log?: (line: string) => void
+}
+
+/** A worker that runs. */
+export interface WorkerHandle extends AsyncDisposable {
+  readonly id: string
+  /** What it computes, by the queues where tasks wait. */
+  readonly queues: readonly string[]
+  /** Takes no more tasks, lets those that run end, gives the others back. Idempotent. */
+  close(): Promise<void>
+}
+
 const isModule = (value: unknown) => (typeof value === 'string' && value !== '') || value instanceof URL
 
+const NAMESPACE: Check = {
+  holds: (value) => typeof value === 'string' && /^[\w-]{1,64}$/.test(value),
+  rule: '1 to 64 letters, digits, - and _',
+}
+const BROKER: Check = { holds: (value) => typeof value === 'string' && value !== '', rule: 'host, host:port or an amqp(s):// URL' }
+
 export const PRODUCER_OPTIONS: Readonly<Record<keyof ProducerOptions, Check>> = {
+  queue: BROKER,
   localMode: BOOLEAN,
+  namespace: NAMESPACE,
+  brokerTimeoutMs: TIME_MS,
+  workerTimeoutMs: TIME_MS,
+  tls: { holds: (value) => typeof value === 'object' && value !== null, rule: 'options of node:tls' },
   slots: POSITIVE,
   slotMemory: POSITIVE,
   module: { holds: isModule, rule: 'a path or a file URL' },

@@ -7,7 +7,7 @@ import { type Job, type JobControl, startJob } from './ledger/job.ts'
 import type { JobRequest } from './ledger/job-run.ts'
 import { MAP_OPTIONS, type MapOptions, PRODUCER_OPTIONS, type ProducerOptions } from './options.ts'
 import { refusalInSlot } from './slot/in-slot.ts'
-import type { Transport } from './transport/port.ts'
+import type { Opened } from './transport/open.ts'
 
 /** What a subclass of {@link Producer} must have for its static `map()`. */
 export interface ProducerClass {
@@ -93,11 +93,13 @@ type AsyncSourceFor<Items> = ItemOf<Items>[] extends Items ? ClassOf<DataSource<
 export abstract class Producer<Result = unknown> {
   /** Partitions of a job. Integer from 1; there are fewer where there are fewer items. Default 10. */
   static WORKERS_NUMBER = 10
+  /** Takes the place of the job file's own text in what says that a worker has the same code: equal versions are taken to be equal code. */
+  static VERSION?: string
 
   readonly #options: ProducerOptions
   /** Cancels the jobs of this producer when it is closed. */
   readonly #closing = new AbortController()
-  #transport: Promise<Transport> | undefined
+  #opened: Promise<Opened> | undefined
 
   constructor(options: ProducerOptions = {}) {
     this.#options = options
@@ -139,7 +141,7 @@ export abstract class Producer<Result = unknown> {
       const ofJob = readOptions('map()', options, MAP_OPTIONS)
       const { module } = readOptions(`new ${code.name}()`, this.#options, PRODUCER_OPTIONS)
       const request = readRequest(code, source, ofJob, module)
-      return run(control, request, await this.#open(code), signal)
+      return run(control, request, await this.#open(), signal)
     })
   }
 
@@ -148,13 +150,13 @@ export abstract class Producer<Result = unknown> {
     return typeof value === 'object' && value !== null && #closing in value
   }
 
-  #open(code: ProducerCode): Promise<Transport> {
-    if (this.#transport) return this.#transport
-    const opening = open(code, this.#options)
-    this.#transport = opening
+  #open(): Promise<Opened> {
+    if (this.#opened) return this.#opened
+    const opening = open(this.#options)
+    this.#opened = opening
     // One that cannot be opened may be there for the next job.
     opening.catch(() => {
-      this.#transport = undefined
+      this.#opened = undefined
     })
     return opening
   }
@@ -172,11 +174,11 @@ export abstract class Producer<Result = unknown> {
       if (!isProducerClass(this)) throw detached()
       const all = readOptions('map()', options, { ...MAP_OPTIONS, ...PRODUCER_OPTIONS })
       const request = readRequest(this, source, all, all.module)
-      const transport = await open(this, all)
+      const opened = await open(all)
       try {
-        return await run(control, request, transport)
+        return await run(control, request, opened)
       } finally {
-        transport.release()
+        opened.transport.release()
       }
     })
   }
@@ -184,8 +186,8 @@ export abstract class Producer<Result = unknown> {
   /** Cancels what still runs and ends the slots, unless other producers use them. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new Error('its producer was closed'))
-    const transport = await this.#transport?.catch(() => undefined)
-    await transport?.close()
+    const opened = await this.#opened?.catch(() => undefined)
+    await opened?.transport.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -202,14 +204,14 @@ function detached(): PymarError {
 }
 
 /** What only a process that starts jobs needs is loaded when the first one starts: slots import this file too. */
-async function open(producer: ProducerCode, options: ProducerOptions): Promise<Transport> {
+async function open(options: ProducerOptions): Promise<Opened> {
   const { openTransport } = await import('./transport/open.ts').catch(notRunnable)
-  return openTransport(producer.name, options)
+  return openTransport(options)
 }
 
-async function run(control: JobControl, request: JobRequest, transport: Transport, closing?: AbortSignal): Promise<unknown> {
+async function run(control: JobControl, request: JobRequest, opened: Opened, closing?: AbortSignal): Promise<unknown> {
   const { runJob } = await import('./ledger/job-run.ts').catch(notRunnable)
-  return runJob(control, request, { transport, ...(closing && { closing }) })
+  return runJob(control, request, { ...opened, ...(closing && { closing }) })
 }
 
 /** Checks everything that a job is made of before it starts. */

@@ -1,7 +1,6 @@
 import { PymarError } from '../errors.ts'
 
 const EXIT_ERROR = 1
-const EXIT_USAGE = 2
 
 /** The `pymar` command. */
 export async function pymar(argv: readonly string[]): Promise<void> {
@@ -14,21 +13,17 @@ export async function pymar(argv: readonly string[]): Promise<void> {
     if (own.length === 2 && command === 'run' && !file?.startsWith('-')) await run(file as string, args)
     else await parse(own, args)
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`${error.message}; see pymar --help`)
-      process.exitCode = EXIT_USAGE
-    } else {
-      console.error(error instanceof PymarError ? `${error.code}: ${error.message}` : error)
-      process.exitCode = EXIT_ERROR
-    }
+    const command = await import('./command.ts')
+    if (command.toldUsage('pymar', error)) return
+    console.error(error instanceof PymarError ? `${error.code}: ${error.message}` : error)
+    process.exitCode = EXIT_ERROR
   }
 }
 
 async function parse(own: readonly string[], args: readonly string[]): Promise<void> {
-  const { default: yargs } = await import('yargs')
-  await yargs([...own])
-    .scriptName('pymar')
-    .version(await version())
+  const { parserOf, UsageError } = await import('./command.ts')
+  const parser = await parserOf('pymar', own)
+  await parser
     .command(
       'run [file]',
       'run a script whose jobs show their progress and are cancelled by Ctrl-C',
@@ -36,9 +31,16 @@ async function parse(own: readonly string[], args: readonly string[]): Promise<v
         command
           .usage('$0 run FILE [-- ARG...]')
           .positional('file', { type: 'string', describe: 'JavaScript or TypeScript: .ts, .mts, .js, .mjs, .cjs' })
+          .option('q', {
+            alias: 'queue',
+            type: 'string',
+            nargs: 1,
+            describe: 'broker whose workers compute; PYMAR_QUEUE, else this machine',
+          })
           .epilogue('What follows -- is in process.argv of the script. PYMAR_PROGRESS=0 shows no progress.'),
-      ({ file, _: [, ...others] }) => {
+      ({ file, q, _: [, ...others] }) => {
         if (file === undefined) throw new UsageError('Cannot run a script without its name: pymar run FILE')
+        if (q !== undefined) process.env['PYMAR_QUEUE'] = q
         if (others.length === 0) return run(file, args)
         throw new UsageError(`Cannot run "${file}" with ${others.join(' ')}: what the script is to get follows --`)
       },
@@ -48,23 +50,10 @@ async function parse(own: readonly string[], args: readonly string[]): Promise<v
         word === undefined ? 'Cannot run pymar without a command' : `Cannot run command "${word}": there is no such command`,
       )
     })
-    .strictOptions()
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? new UsageError(message)
-    })
     .parseAsync()
-}
-
-/** Of this package, not of the one in whose folder the command is called. */
-async function version(): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  return JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 async function run(file: string, args: readonly string[]): Promise<void> {
   const { runScript } = await import('./run-script.ts')
   await runScript(file, args)
 }
-
-class UsageError extends Error {}

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { show } from '../checks.ts'
+import { isSourceClass } from '../data-source.ts'
 import { messageOf, PymarError } from '../errors.ts'
 import { type ClassRef, checkClass } from './class-ref.ts'
 import { codeOf } from './code.ts'
@@ -77,6 +78,29 @@ export function findExport(file: JobFile, what: 'producer' | 'source', name: str
   const found = candidates.size > 1 ? `${candidates.size} of its exports are called so` : `it exports ${names.join(', ') || 'nothing'}`
   const advice = candidates.size > 1 ? 'give each class a name of its own' : `write "${exporting(path, name)}" there, or re-export it`
   throw new PymarError('JOB_FILE', `Cannot find ${what} ${show(name)} in ${path}: ${found}; ${advice}`)
+}
+
+/** A class that a job file exports, as whoever loaded the file is told of it. */
+export interface ExportedClass {
+  readonly name: string
+  readonly kind: 'producer' | 'source'
+  /** The producer's `VERSION`. */
+  readonly version?: string
+}
+
+/** The producers and sources that a job file exports. */
+export function listClasses(file: JobFile): ExportedClass[] {
+  const classes = new Map<unknown, ExportedClass>()
+  for (const [, value] of allExports(file)) {
+    if (typeof value !== 'function') continue
+    const { name, mapFn, reduceFn, VERSION } = value as unknown as Record<'name' | 'mapFn' | 'reduceFn' | 'VERSION', unknown>
+    if (typeof name !== 'string') continue
+    if (isSourceClass(value)) classes.set(value, { name, kind: 'source' })
+    else if (typeof mapFn === 'function' && typeof reduceFn === 'function') {
+      classes.set(value, { name, kind: 'producer', ...(typeof VERSION === 'string' && { version: VERSION }) })
+    }
+  }
+  return [...classes.values()]
 }
 
 /** A CommonJS module's exports may be there only as the properties of its default export. */

@@ -11,6 +11,7 @@ export interface ProducerCode {
   readonly name: string
   readonly prototype: object
   readonly WORKERS_NUMBER: number
+  readonly VERSION?: string
   mapFn(items: unknown, context: PartitionContext): unknown
   reduceFn(values: Iterable<unknown>): unknown
 }

@@ -1,6 +1,6 @@
 import { PymarError } from '../errors.ts'
 import type { JobFileAt } from '../job/job-file.ts'
-import { findClass, type JobFile, loadJobFile, notLoaded } from '../job/load.ts'
+import { findClass, type JobFile, listClasses, loadJobFile, notLoaded } from '../job/load.ts'
 import { type LoadedJob, type Outcome, type ProducerCode, perform, type SourceCode } from '../job/run.ts'
 import { setImmediate } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
@@ -106,7 +106,7 @@ async function load(at: JobFileAt): Promise<JobFile | undefined> {
   loading = at.url
   try {
     const loaded = await loadJobFile(at)
-    send({ type: 'loaded' })
+    send({ type: 'loaded', classes: listClasses(loaded) })
     return loaded
   } catch (error) {
     broken(error)

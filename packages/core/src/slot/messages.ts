@@ -1,5 +1,6 @@
 import type { ClassRef } from '../job/class-ref.ts'
 import type { JobFileAt } from '../job/job-file.ts'
+import type { ExportedClass } from '../job/load.ts'
 import type { Outcome, Task } from '../job/run.ts'
 import type { ErrorRecord } from '../wire/error-record.ts'
 
@@ -36,7 +37,7 @@ export type ToSlot =
 export type FromSlot =
   /** The process runs; nothing is loaded yet. */
   | { readonly type: 'up' }
-  | { readonly type: 'loaded' }
+  | { readonly type: 'loaded'; readonly classes: readonly ExportedClass[] }
   /** The job file cannot be used, now or ever: the slot is of no use. */
   | { readonly type: 'broken'; readonly error: ErrorRecord }
   /** A task was forgotten; one that had begun ends instead. */

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
 import type { JobFileAt } from '../job/job-file.ts'
+import type { ExportedClass } from '../job/load.ts'
 import { clearInterval, setInterval, setTimeout } from '../timers.ts'
 import { restoreError } from '../wire/error-record.ts'
 import { Lease, type LeaseAssignment } from './lease.ts'
@@ -51,6 +52,7 @@ export class SlotPool {
   #tickets = 0
   #closed = false
   #startPause: NodeJS.Timeout | undefined
+  #preload: { readonly file: JobFileAt; resolve(classes: readonly ExportedClass[]): void; reject(error: unknown): void } | undefined
   #emptied: (() => void) | undefined
 
   constructor(settings: PoolSettings) {
@@ -66,6 +68,19 @@ export class SlotPool {
   /** Starts slots for so many tasks, before it is known which file they load. */
   warm(tasks: number): void {
     while (!this.#closed && this.#slots.size < Math.min(tasks, this.settings.slots)) this.#start()
+  }
+
+  /**
+   * Has all slots import a job file before there is work for them.
+   *
+   * @returns What the file exports, when all of them have it.
+   */
+  preload(file: JobFileAt): Promise<readonly ExportedClass[]> {
+    this.warm(this.settings.slots)
+    return new Promise((resolve, reject) => {
+      this.#preload = { file, resolve, reject }
+      for (const slot of this.#slots) slot.load(file)
+    })
   }
 
   /** Opens the pool to one job. */
@@ -158,7 +173,7 @@ export class SlotPool {
     const idle = mine.find((slot) => slot.idle) ?? open.find((slot) => !slot.file)
     if (idle) return idle
     if (this.#slots.size < this.settings.slots && !this.#startPause) return this.#start()
-    return this.#takeOver(file) ?? mine.sort((a, b) => a.load - b.load)[0]
+    return this.#takeOver(file) ?? mine.sort((a, b) => a.held - b.held)[0]
   }
 
   /**
@@ -187,14 +202,17 @@ export class SlotPool {
   #balance() {
     for (const slot of this.#slots) {
       if (!slot.idle || !slot.loaded || slot.room === 0 || this.#draining.has(slot)) continue
-      const busier = [...this.#slots].filter((other) => other.file?.url === slot.file?.url && other.load > 1)
-      const assignment = busier.sort((a, b) => b.load - a.load)[0]?.takeBack()
+      const busier = [...this.#slots].filter((other) => other.file?.url === slot.file?.url && other.held > 1)
+      const assignment = busier.sort((a, b) => b.held - a.held)[0]?.takeBack()
       assignment?.lease.again(assignment, slot)
     }
   }
 
   readonly #owner: SlotOwner<LeaseAssignment> = {
-    loaded: (slot) => this.#failedLoads.delete(slot.file?.url ?? ''),
+    loaded: (slot, classes) => {
+      this.#failedLoads.delete(slot.file?.url ?? '')
+      if ([...this.#slots].every((other) => other.loaded)) this.#preload?.resolve(classes)
+    },
     slowLoad: (file) => this.#warnOnce(file),
     started: (_slot, assignment) => assignment.lease.events?.started(assignment.key),
     ended: (slot, assignment, outcome) => {
@@ -238,7 +256,9 @@ export class SlotPool {
       this.#assign()
     }, START_PAUSE_MS).unref()
     if (this.#slots.size > 0) return
-    for (const lease of [...this.#leases]) lease.fail(new PymarError('WORKER_LOST', `Cannot start a slot: ${how}`))
+    const error = () => new PymarError('WORKER_LOST', `Cannot start a slot: ${how}`)
+    for (const lease of [...this.#leases]) lease.fail(error())
+    this.#preload?.reject(error())
   }
 
   /** A signal may come from anywhere; an exit while the file is imported is the file's own doing. */
@@ -256,5 +276,6 @@ export class SlotPool {
   #breakLeases(file: JobFileAt | undefined, error: () => unknown) {
     if (file) this.#failedLoads.delete(file.url)
     for (const lease of [...this.#leases]) if (lease.file.url === file?.url) lease.fail(error())
+    if (this.#preload?.file.url === file?.url) this.#preload?.reject(error())
   }
 }

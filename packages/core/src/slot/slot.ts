@@ -1,4 +1,5 @@
 import type { JobFileAt } from '../job/job-file.ts'
+import type { ExportedClass } from '../job/load.ts'
 import type { Outcome, Task } from '../job/run.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
 import type { ErrorRecord } from '../wire/error-record.ts'
@@ -17,7 +18,7 @@ export interface Assignment {
 
 /** What a slot tells its pool. */
 export interface SlotOwner<A extends Assignment> {
-  loaded(slot: Slot<A>): void
+  loaded(slot: Slot<A>, classes: readonly ExportedClass[]): void
   /** The job file's import takes its time. */
   slowLoad(file: JobFileAt): void
   started(slot: Slot<A>, assignment: A): void
@@ -96,7 +97,7 @@ export class Slot<A extends Assignment> {
   }
 
   /** Tasks that it has: the one that runs, and those that wait behind it. */
-  get load(): number {
+  get held(): number {
     return this.#assignments.length
   }
 
@@ -107,14 +108,18 @@ export class Slot<A extends Assignment> {
     return ahead - this.#assignments.length
   }
 
+  /** Imports the job file, if it has none yet: the first task would do that too. */
+  load(file: JobFileAt): void {
+    if (this.#file) return
+    this.#file = file
+    this.#boundAt = now()
+    this.#loadTimer = setTimeout(() => this.#owner.slowLoad(file), SLOW_LOAD_MS).unref()
+    this.#process.send({ type: 'load', file })
+  }
+
   give(assignment: A): void {
     const { file, job, ticket, task } = assignment
-    if (!this.#file) {
-      this.#file = file
-      this.#boundAt = now()
-      this.#loadTimer = setTimeout(() => this.#owner.slowLoad(file), SLOW_LOAD_MS).unref()
-      this.#process.send({ type: 'load', file })
-    }
+    this.load(file)
     if (!this.#jobs.has(job.id)) {
       this.#jobs.add(job.id)
       // How long the partitions of another job took says nothing of this one's.
@@ -167,7 +172,7 @@ export class Slot<A extends Assignment> {
       case 'loaded':
         this.#loaded = true
         clearTimeout(this.#loadTimer)
-        this.#owner.loaded(this)
+        this.#owner.loaded(this, message.classes)
         return this.#next()
       case 'broken':
         return this.#broken(message.error)

@@ -1,20 +1,37 @@
-import { PymarError } from '../errors.ts'
 import type { ProducerOptions } from '../options.ts'
+import type { Broker } from '../wire/broker-url.ts'
 import { LocalTransport } from './local.ts'
 import type { Transport } from './port.ts'
 
+const BROKER_TIMEOUT_MS = 30_000
+
+/** The transport that a producer's options ask for, and what its jobs may go on with. */
+export interface Opened {
+  readonly transport: Transport
+  /** What `onTimeout: 'local'` goes on with; not there where the job is computed on this machine anyway. */
+  readonly fallback?: () => Transport
+}
+
 /**
- * Opens the transport that a producer's options ask for.
+ * Opens the transport that a producer's options ask for. It waits for nothing: what must be connected is connected for the first job.
  *
- * @param producer Its name, for errors.
- * @throws {PymarError} `BROKER` if a broker is named in `PYMAR_QUEUE`.
+ * @throws {PymarError} `INVALID_ARGUMENT` if the broker's name is none.
  */
-export function openTransport(producer: string, { localMode, slots, slotMemory }: ProducerOptions): Transport {
-  if (process.env['PYMAR_QUEUE'] && !localMode) {
-    throw new PymarError(
-      'BROKER',
-      `Cannot use the broker named in PYMAR_QUEUE for ${producer}: this version computes on local cores only; unset it, or pass localMode`,
-    )
-  }
-  return new LocalTransport({ ...(slots !== undefined && { slots }), ...(slotMemory !== undefined && { memory: slotMemory }) })
+export async function openTransport(options: ProducerOptions): Promise<Opened> {
+  const { localMode, slots, slotMemory } = options
+  const named = options.queue ?? process.env['PYMAR_QUEUE']
+  const local = (count = slots) =>
+    new LocalTransport({ ...(count !== undefined && { slots: count }), ...(slotMemory !== undefined && { memory: slotMemory }) })
+  if (!named || localMode) return { transport: local() }
+  const { readBroker } = await import('../wire/broker-url.ts')
+  return { transport: await openAmqp(readBroker(named), options, local(1)), fallback: () => local() }
+}
+
+async function openAmqp(
+  broker: Broker,
+  { namespace = 'default', brokerTimeoutMs = BROKER_TIMEOUT_MS, workerTimeoutMs = Number.POSITIVE_INFINITY, tls }: ProducerOptions,
+  local: Transport,
+): Promise<Transport> {
+  const { AmqpTransport } = await import('./amqp.ts')
+  return new AmqpTransport({ link: { broker, timeoutMs: brokerTimeoutMs, ...(tls && { tls }) }, namespace, workerTimeoutMs, local })
 }

@@ -1,0 +1,32 @@
+import yargs, { type Argv } from 'yargs'
+
+/** What was typed is no use of the command. */
+export class UsageError extends Error {}
+
+const EXIT_USAGE = 2
+
+/** A command's parser, whose errors are {@link UsageError}s. */
+export async function parserOf(name: string, argv: readonly string[]): Promise<Argv> {
+  return yargs([...argv])
+    .scriptName(name)
+    .version(await version())
+    .strictOptions()
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message)
+    })
+}
+
+/** Says what was wrong with what was typed. @returns Whether it was that. */
+export function toldUsage(name: string, error: unknown): boolean {
+  if (!(error instanceof UsageError)) return false
+  console.error(`${error.message}; see ${name} --help`)
+  process.exitCode = EXIT_USAGE
+  return true
+}
+
+/** Of this package, not of the one in whose folder the command is called. */
+async function version(): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  return JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')).version
+}

@@ -1,0 +1,116 @@
+import type { PymarError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
+import { Joiner, type Parcel, pack, split, unpack } from '../wire/frame.ts'
+import { controlExchange, keyOfWorker, OWN_QUEUE_OPTIONS, replyQueue } from '../wire/names.ts'
+import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
+import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from './amqp-link.ts'
+
+/** What the jobs of this process are told, each of what is its own. */
+export interface JobPost {
+  reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void
+  /** There is a connection again, after one that was lost: nobody knows what became of what was sent. */
+  reconnected(): void
+  failed(error: PymarError): void
+  /** A task found no queue. */
+  unroutable(message: TaskMessage): void
+}
+
+/** This process's side of one broker: the connection and the reply queue that all its jobs share. */
+export class AmqpClient implements LinkOwner {
+  readonly replyTo: string
+  readonly #namespace: string
+  readonly #link: Link
+  readonly #joiner = new Joiner()
+  readonly #jobs = new Map<string, JobPost>()
+  #connectedOnce = false
+
+  constructor(link: LinkSettings, namespace: string) {
+    const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
+    this.#namespace = namespace
+    this.replyTo = replyQueue(namespace, id)
+    this.#link = new Link(link, this)
+  }
+
+  open(): Promise<void> {
+    return this.#link.open()
+  }
+
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  get session(): Session | undefined {
+    return this.#link.session
+  }
+
+  join(job: string, post: JobPost): void {
+    this.#jobs.set(job, post)
+  }
+
+  leave(job: string): void {
+    this.#jobs.delete(job)
+  }
+
+  /** @param confirmed Called when the broker has it, or with an error if that cannot be known. */
+  task(queue: string, parcel: Parcel<TaskMessage>, confirmed: (error?: unknown) => void): void {
+    this.#link.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true, persistent: true }, confirmed)
+  }
+
+  /** Speaks to the workers that listen to a key. */
+  control(key: string, message: ControlMessage, payload?: Uint8Array): void {
+    const exchange = controlExchange(this.#namespace)
+    for (const { body, properties } of split(pack([{ message, ...(payload && { payload }) }]))) {
+      // Nobody needs to be there to hear it, and what it was about is asked again where it matters.
+      this.#link.publish(exchange, key, body, { ...properties, replyTo: this.replyTo, appId: this.replyTo }, () => {})
+    }
+  }
+
+  async setup({ channel }: Session): Promise<void> {
+    await channel.assertExchange(controlExchange(this.#namespace), 'direct', { durable: true })
+    await channel.assertQueue(this.replyTo, OWN_QUEUE_OPTIONS)
+    await channel.consume(this.replyTo, (message) => {
+      if (!message) return
+      this.#hear(message)
+      channel.ack(message)
+    })
+    const again = this.#connectedOnce
+    this.#connectedOnce = true
+    if (again) setImmediate(() => this.#each((post) => post.reconnected()))
+  }
+
+  lost(): void {}
+
+  failed(error: PymarError): void {
+    this.#each((post) => post.failed(error))
+  }
+
+  returned({ content }: Message): void {
+    for (const { message } of unpack(content)) {
+      const task = message as TaskMessage
+      if (task.type === 'partitions') this.#jobs.get(task.job)?.unroutable(task)
+    }
+  }
+
+  #each(tell: (post: JobPost) => void) {
+    for (const post of [...this.#jobs.values()]) tell(post)
+  }
+
+  #hear({ content, properties }: ConsumeMessage) {
+    const worker = String(properties.appId)
+    try {
+      const body = this.#joiner.add(worker, properties.headers, content)
+      if (!body) return
+      for (const { message, payload } of unpack(body)) this.#tell(readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload, worker)
+    } catch (error) {
+      process.emitWarning(messageOf(error), 'PymarWarning')
+    }
+  }
+
+  #tell(message: ReplyMessage, payload: Uint8Array | undefined, worker: string) {
+    if (!('job' in message)) return this.#each((post) => post.reply(message, payload, worker))
+    const post = this.#jobs.get(message.job)
+    if (post) return post.reply(message, payload, worker)
+    // Of a job that is over: whoever still works on it need not.
+    if (message.type === 'started' || message.type === 'fetch') this.control(keyOfWorker(worker), { type: 'stop', job: message.job })
+  }
+}

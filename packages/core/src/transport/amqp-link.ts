@@ -1,0 +1,169 @@
+import type { ConnectionOptions } from 'node:tls'
+import {
+  type Channel,
+  type ChannelModel,
+  type ConfirmChannel,
+  type ConsumeMessage,
+  connect,
+  type Message,
+  type Options,
+  type SocketOptions,
+} from 'amqplib'
+import { messageOf, PymarError } from '../errors.ts'
+import { clearInterval, now, setInterval, setTimeout } from '../timers.ts'
+import type { Broker } from '../wire/broker-url.ts'
+
+/** What there is to do on a connection, as long as it lasts. */
+export interface Session {
+  /** For declaring and consuming. */
+  readonly channel: Channel
+  /** For publishing: the broker confirms what it has taken. */
+  readonly publisher: ConfirmChannel
+  readonly model: ChannelModel
+}
+
+export interface LinkOwner {
+  /** Declares and consumes what it needs, on each new connection. */
+  setup(session: Session): Promise<void>
+  /** The connection is gone; another one is tried. */
+  lost(): void
+  /** None came for too long, or was refused: the link is closed. */
+  failed(error: PymarError): void
+  /** A message that was published as mandatory found no queue. */
+  returned(message: Message): void
+}
+
+export interface LinkSettings {
+  readonly broker: Broker
+  readonly tls?: ConnectionOptions
+  /** Milliseconds without a connection after which the link fails; Infinity: never. */
+  readonly timeoutMs: number
+}
+
+/** Seconds; the broker and we each notice a dead peer after two. amqplib reads it from the URL alone. */
+const HEARTBEAT_S = 10
+const CONNECT_LIMIT_MS = 10_000
+const FIRST_DELAY_MS = 100
+const LONGEST_DELAY_MS = 2000
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** What the broker says when another try would be refused too. */
+const REFUSAL = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530/
+
+/** A connection to a broker that comes back. */
+export class Link {
+  readonly #settings: LinkSettings
+  readonly #owner: LinkOwner
+  #session: Session | undefined
+  #opening: Promise<void> | undefined
+  #closed = false
+
+  constructor(settings: LinkSettings, owner: LinkOwner) {
+    this.#settings = settings
+    this.#owner = owner
+  }
+
+  /** The connection, where there is one now. */
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  /**
+   * Connects, if that is not so.
+   *
+   * @throws {PymarError} `BROKER` if it was refused, or not there for as long as the settings say.
+   */
+  open(): Promise<void> {
+    this.#opening ??= this.#connect()
+    return this.#opening
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const session = this.#session
+    this.#session = undefined
+    if (!session) return
+    // The socket keeps no process alive, and whoever waits for this must be.
+    const alive = setInterval(() => {}, LONGEST_TIMER_MS)
+    await session.model.close().catch(() => {})
+    clearInterval(alive)
+  }
+
+  /** @param confirmed Called when the broker has the message, or with an error if that cannot be known any more. */
+  publish(exchange: string, key: string, body: Buffer, options: Options.Publish, confirmed: (error?: unknown) => void): void {
+    if (!this.#session) return confirmed(new Error('there is no connection'))
+    this.#session.publisher.publish(exchange, key, body, options, (error) => confirmed(error ?? undefined))
+  }
+
+  async #connect(): Promise<void> {
+    const { timeoutMs } = this.#settings
+    const end = now() + timeoutMs
+    for (let delay = FIRST_DELAY_MS; ; delay = Math.min(LONGEST_DELAY_MS, delay * 2)) {
+      try {
+        await this.#connectOnce()
+        return
+      } catch (error) {
+        if (this.#closed) return
+        if (REFUSAL.test(messageOf(error)) || now() + delay > end) throw this.#error(error)
+        await new Promise((later) => setTimeout(later, delay * (0.5 + Math.random() / 2)))
+      }
+    }
+  }
+
+  async #connectOnce(): Promise<void> {
+    const url = new URL(this.#settings.broker.url)
+    if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
+    const model = await connect(url.href, { ...this.#settings.tls, noDelay: true, timeout: CONNECT_LIMIT_MS } as SocketOptions)
+    letGo(model)
+    // What is wrong with a connection is told by its end.
+    model.on('error', () => {})
+    model.on('close', (error) => this.#lost(model, error))
+    try {
+      const channel = await model.createChannel()
+      const publisher = await model.createConfirmChannel()
+      for (const one of [channel, publisher]) {
+        one.on('error', () => {})
+        // A channel that the broker has closed is of no use, nor is the rest of the session without it.
+        one.on('close', () => model.close().catch(() => {}))
+      }
+      publisher.on('return', (message) => this.#owner.returned(message))
+      const session: Session = { channel, publisher, model }
+      // Before it is set up: tasks come as soon as they are asked for, and their answers must find a way.
+      this.#session = session
+      await this.#owner.setup(session)
+    } catch (error) {
+      this.#session = undefined
+      await model.close().catch(() => {})
+      throw error
+    }
+    if (this.#closed) await model.close().catch(() => {})
+  }
+
+  #lost(model: ChannelModel, _error: unknown) {
+    if (this.#session?.model !== model || this.#closed) return
+    this.#session = undefined
+    this.#owner.lost()
+    this.#opening = this.#connect()
+    this.#opening.catch((error) => this.#owner.failed(error))
+  }
+
+  #error(error: unknown): PymarError {
+    const { broker, timeoutMs } = this.#settings
+    const { username, hostname } = new URL(broker.url)
+    const refused = REFUSAL.test(messageOf(error))
+    const guest = refused && /^(guest)?$/.test(username) && !/^(localhost|127\.|\[::1\])/.test(hostname)
+    const found = refused ? messageOf(error) : `${messageOf(error)}, for ${timeoutMs} ms`
+    const advice = guest ? "; the user guest may log in from the broker's own host only: name another user in the URL" : ''
+    return new PymarError('BROKER', `Cannot connect to broker ${broker.shown}: ${found}${advice}`, { cause: error })
+  }
+}
+
+/** A connection keeps no process alive: jobs and workers do. Its parts are not in amqplib's types. */
+function letGo(model: ChannelModel) {
+  interface Held {
+    unref?(): void
+  }
+  const { stream, heartbeater } = model.connection as unknown as { stream?: Held; heartbeater?: { sendTimer?: Held; recvTimer?: Held } }
+  for (const held of [stream, heartbeater?.sendTimer, heartbeater?.recvTimer]) held?.unref?.()
+}
+
+export type { ConsumeMessage, Message }

@@ -1,0 +1,98 @@
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PymarError } from '../errors.ts'
+import { clearTimeout, now, setTimeout } from '../timers.ts'
+import { keyOfQueue, TASK_QUEUE_OPTIONS } from '../wire/names.ts'
+import type { ReplyMessage } from '../wire/protocol.ts'
+import type { AmqpClient } from './amqp-client.ts'
+
+export interface WorkersSettings {
+  readonly producer: string
+  readonly fingerprint: string
+  /** The job file. */
+  readonly url: string
+  readonly workerTimeoutMs: number
+}
+
+/** So long without a worker, in milliseconds, and the command that starts one is said. */
+const SAY_AFTER_MS = 2000
+const LOOK_MS = 1000
+
+/** Who takes the tasks of one job's queue. */
+export class Workers {
+  readonly #client: AmqpClient
+  readonly #queue: string
+  readonly #settings: WorkersSettings
+  readonly #slots = new Map<string, number>()
+  readonly #since = now()
+  #timer: NodeJS.Timeout | undefined
+  #said = false
+  #closed = false
+
+  constructor(client: AmqpClient, queue: string, settings: WorkersSettings) {
+    this.#client = client
+    this.#queue = queue
+    this.#settings = settings
+  }
+
+  /** Slots of all workers that have said that they are there. */
+  get slots(): number {
+    let slots = 0
+    for (const count of this.#slots.values()) slots += count
+    return slots
+  }
+
+  /** Looks until there is a worker. @param failed Told if there is none for too long. */
+  watch(failed: (error: PymarError) => void): void {
+    this.ask()
+    void this.#look(failed)
+  }
+
+  /** Has all workers of this queue say that they are there. */
+  ask(): void {
+    this.#client.control(keyOfQueue(this.#queue), { type: 'who' })
+  }
+
+  /** Declares the queue, and says how many workers take tasks from it. */
+  async declare(): Promise<number> {
+    const reply = await this.#client.session?.channel.assertQueue(this.#queue, TASK_QUEUE_OPTIONS)
+    return reply?.consumerCount ?? 0
+  }
+
+  here(worker: string, { producer, fingerprint, slots }: ReplyMessage & { type: 'here' }): void {
+    if (producer === this.#settings.producer && fingerprint === this.#settings.fingerprint) this.#slots.set(worker, slots)
+  }
+
+  left(worker: string): void {
+    this.#slots.delete(worker)
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+
+  async #look(failed: (error: PymarError) => void): Promise<void> {
+    // A connection that is lost meanwhile is for the client to say.
+    const consumers = await this.declare().catch(() => 0)
+    if (this.#closed) return
+    if (consumers > 0) return this.ask()
+    const waitedMs = now() - this.#since
+    const { workerTimeoutMs, producer } = this.#settings
+    const found = `no worker takes its tasks; start one: ${this.#command()}`
+    if (waitedMs > workerTimeoutMs) {
+      return failed(new PymarError('NO_WORKERS', `Cannot compute ${producer} within workerTimeoutMs ${workerTimeoutMs}: ${found}`))
+    }
+    if (waitedMs > SAY_AFTER_MS && !this.#said) {
+      this.#said = true
+      console.error(`${producer} waits: ${found}`)
+    }
+    this.#timer = setTimeout(() => void this.#look(failed), LOOK_MS)
+  }
+
+  /** What a user types where the job file is at hand. */
+  #command(): string {
+    const path = relative(process.cwd(), fileURLToPath(this.#settings.url))
+    return `pymar-worker ./${path} -p ${this.#settings.producer}`
+  }
+}

@@ -1,0 +1,98 @@
+import { PymarError } from '../errors.ts'
+
+/** A message with the bytes that belong to it: values of user code, which are not JSON. */
+export interface Parcel<Message> {
+  readonly message: Message
+  readonly payload?: Uint8Array
+}
+
+const NEWLINE = 0x0a
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** A frame is one line of JSON, the messages with the lengths of their payloads, and then the payloads, one after the other. */
+type Line = readonly (readonly [message: unknown, payloadBytes: number])[]
+
+/** Puts messages, with their payloads, into one body. */
+export function pack(parcels: readonly Parcel<object>[]): Buffer {
+  const line = parcels.map(({ message, payload }) => [message, payload?.byteLength ?? -1])
+  const payloads = parcels.flatMap(({ payload }) => payload ?? [])
+  return Buffer.concat([Buffer.from(`${JSON.stringify(line)}\n`), ...payloads])
+}
+
+/**
+ * Takes a body apart. Payloads are copies: the body may be a view of a buffer that is used again.
+ *
+ * @throws {PymarError} `INVALID_ARGUMENT` if it is no frame.
+ */
+export function unpack(body: Uint8Array): Parcel<unknown>[] {
+  const end = body.indexOf(NEWLINE)
+  if (end < 0) throw refuse('its line does not end')
+  let at = end + 1
+  const parcels = readLine(body.subarray(0, end)).map(([message, length]) => {
+    if (length < 0) return { message }
+    if (at + length > body.byteLength) throw refuse('it ends before its payloads do')
+    const payload = body.slice(at, at + length)
+    at += length
+    return { message, payload }
+  })
+  if (at !== body.byteLength) throw refuse('it goes on behind its payloads')
+  return parcels
+}
+
+function readLine(bytes: Uint8Array): Line {
+  let line: unknown
+  try {
+    line = JSON.parse(utf8.decode(bytes))
+  } catch {
+    throw refuse('its line is no JSON')
+  }
+  const isEntry = (entry: unknown) => Array.isArray(entry) && entry.length === 2 && Number.isSafeInteger(entry[1]) && entry[1] >= -1
+  if (!Array.isArray(line) || !line.every(isEntry)) throw refuse('its line is no list of messages with lengths')
+  return line
+}
+
+function refuse(found: string): PymarError {
+  return new PymarError('INVALID_ARGUMENT', `Cannot read a message from the broker: ${found}`)
+}
+
+/** The largest body that is sent: brokers take 16 MiB from 4.0, and messages of 1 MiB travel fastest. */
+const PIECE_BYTES = 2 ** 20
+
+/** Part of a body, with what puts it together again. */
+export interface Piece {
+  readonly body: Buffer
+  readonly properties: { readonly headers?: { readonly body: string; readonly piece: number; readonly pieces: number } }
+}
+
+let bodies = 0
+
+/** Cuts a body into pieces that a broker takes; one that is small enough is one piece, and needs no headers. */
+export function split(body: Buffer): Piece[] {
+  const pieces = Math.ceil(body.byteLength / PIECE_BYTES)
+  if (pieces <= 1) return [{ body, properties: {} }]
+  const name = `${process.pid}.${++bodies}`
+  return Array.from({ length: pieces }, (_, piece) => ({
+    body: body.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES),
+    properties: { headers: { body: name, piece, pieces } },
+  }))
+}
+
+/** Puts pieces together. Those of one sender come in order, except that they may begin again after a connection was lost. */
+export class Joiner {
+  readonly #bodies = new Map<string, Buffer[]>()
+
+  /** @returns The body, when its last piece has come. */
+  add(sender: string, headers: Record<string, unknown> | undefined, body: Buffer): Buffer | undefined {
+    if (headers?.['pieces'] === undefined) return body
+    const { body: name, piece, pieces } = headers as { body: unknown; piece: unknown; pieces: unknown }
+    if (typeof name !== 'string' || !Number.isSafeInteger(piece) || !Number.isSafeInteger(pieces)) throw refuse('its pieces have no number')
+    const key = `${sender} ${name}`
+    const known = this.#bodies.get(key) ?? []
+    this.#bodies.set(key, known)
+    // One that is not the next is a repetition, or follows one that was lost: then the whole comes again.
+    if (known.length === piece) known.push(body)
+    if (known.length < (pieces as number)) return undefined
+    this.#bodies.delete(key)
+    return Buffer.concat(known)
+  }
+}

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import { PROTOCOL } from './protocol.ts'
+
+/*
+ * What things are called on a broker. All names begin with the protocol's version and a namespace, so that what must not meet does
+ * not, and an operator sees what belongs together.
+ */
+
+function prefix(namespace: string): string {
+  return `pymar.${PROTOCOL}.${namespace}`
+}
+
+/** Where tasks of a producer wait for workers that run the same code. */
+export function taskQueue(namespace: string, producer: string, fingerprint: string): string {
+  return `${prefix(namespace)}.${producer}.${fingerprint}`
+}
+
+/** How both sides declare a task queue: a difference would be refused. It ends when nobody uses it for half an hour. */
+export const TASK_QUEUE_OPTIONS = { durable: true, expires: 30 * 60_000 } as const
+/** Queues of one process end a minute after it. */
+export const OWN_QUEUE_OPTIONS = { durable: true, expires: 60_000 } as const
+
+/** Where workers answer a producer's process. */
+export function replyQueue(namespace: string, process: string): string {
+  return `${prefix(namespace)}.reply.${process}`
+}
+
+/** Where one worker hears what producers say to it. */
+export function workerQueue(namespace: string, worker: string): string {
+  return `${prefix(namespace)}.worker.${worker}`
+}
+
+/** Where producers speak to workers: by the keys below. */
+export function controlExchange(namespace: string): string {
+  return `${prefix(namespace)}.control`
+}
+
+/** All workers that take tasks from this queue. */
+export function keyOfQueue(queue: string): string {
+  return `queue.${queue}`
+}
+
+/** All workers that have a producer of this name, whatever their code. */
+export function keyOfProducer(producer: string): string {
+  return `producer.${producer}`
+}
+
+/** One worker. */
+export function keyOfWorker(worker: string): string {
+  return `worker.${worker}`
+}
+
+/** Hexadecimal digits of a fingerprint: 64 bits, which no two job files on one broker share by chance. */
+const FINGERPRINT_DIGITS = 16
+
+/**
+ * What says that two machines have the same job file.
+ *
+ * @param code The job file's text with that of what it imports.
+ * @param version The producer's `VERSION`, which takes the place of the code.
+ * @param secret The shared secret, of which the fingerprint tells nothing: workers with another one are none of this producer.
+ */
+export function fingerprintOf(code: string, version: string | undefined, secret: string | undefined): string {
+  const hash = createHash('sha256').update(version === undefined ? `code ${code}` : `version ${version}`)
+  if (secret !== undefined) hash.update(createHash('sha256').update(`pymar secret ${secret}`).digest())
+  return hash.digest('hex').slice(0, FINGERPRINT_DIGITS)
+}

@@ -1,0 +1,44 @@
+import { nextTick } from '../timers.ts'
+import type { Link } from '../transport/amqp-link.ts'
+import { type Parcel, pack, split } from '../wire/frame.ts'
+import type { ReplyMessage } from '../wire/protocol.ts'
+
+interface Reply extends Parcel<ReplyMessage> {
+  /** Called when the broker has it. */
+  readonly confirmed?: () => void
+}
+
+/** What a worker says to producers. What is said in one turn to one of them goes in one message. */
+export class Replies {
+  readonly #link: Link
+  readonly #worker: string
+  readonly #outbox = new Map<string, Reply[]>()
+
+  constructor(link: Link, worker: string) {
+    this.#link = link
+    this.#worker = worker
+  }
+
+  /** @param to The producer's reply queue. */
+  send(to: string, message: ReplyMessage, payload?: Uint8Array, confirmed?: () => void): void {
+    if (this.#outbox.size === 0) nextTick(() => this.#flush())
+    const replies = this.#outbox.get(to) ?? []
+    this.#outbox.set(to, replies)
+    replies.push({ message, ...(payload && { payload }), ...(confirmed && { confirmed }) })
+  }
+
+  #flush() {
+    for (const [to, replies] of this.#outbox) {
+      const pieces = split(pack(replies))
+      pieces.forEach((piece, i) => {
+        const last = i === pieces.length - 1
+        // A connection that is lost before the broker confirms brings the task again: it is not acknowledged.
+        const confirmed = (error?: unknown) => {
+          if (last && !error) for (const reply of replies) reply.confirmed?.()
+        }
+        this.#link.publish('', to, piece.body, { ...piece.properties, appId: this.#worker, mandatory: true, persistent: true }, confirmed)
+      })
+    }
+    this.#outbox.clear()
+  }
+}

@@ -1,0 +1,34 @@
+// needs: amqp
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startWorker } from '@pymar/core'
+import { Join } from '../jobs/joins.ts'
+import { needs, serverUrl } from '../servers/needs.ts'
+
+test('a broker that is not there fails a job with BROKER, after brokerTimeoutMs, saying what was tried', async () => {
+  const job = Join.map([1], { queue: 'user:secret@127.0.0.1:1', brokerTimeoutMs: 300, slots: 1 })
+  const message = /^Cannot connect to broker amqp:\/\/user:\*\*\*@127\.0\.0\.1:1: .*ECONNREFUSED.*, for 300 ms$/
+  await assert.rejects(job, { code: 'BROKER', message })
+  assert.equal(await Join.map([1, 2], { queue: '127.0.0.1:1', localMode: true, slots: 1 }), '1 2')
+})
+
+test('a broker whose name is none is refused', async () => {
+  for (const queue of ['http://localhost', 'amqp://', 'a b']) {
+    await assert.rejects(Join.map([1], { queue }), {
+      code: 'INVALID_ARGUMENT',
+      message: /^Cannot read broker ".*" as it must be a host, host:port, or a URL/,
+    })
+  }
+  await assert.rejects(Join.map([1], { queue: 'localhost', namespace: 'a.b' }), { code: 'INVALID_ARGUMENT' })
+})
+
+test('refused credentials fail a job and a worker at once, without the password', needs('amqp'), async () => {
+  const url = new URL(serverUrl('amqp'))
+  url.username = 'nobody'
+  url.password = 'wrong'
+  const refusal = { code: 'BROKER', message: /^Cannot connect to broker amqp:\/\/nobody:\*\*\*@.*: .*ACCESS.REFUSED/ }
+  const started = performance.now()
+  await assert.rejects(Join.map([1], { queue: url.href, slots: 1 }), refusal)
+  await assert.rejects(startWorker(new URL('../jobs/joins.ts', import.meta.url), { queue: url.href, slots: 1 }), refusal)
+  assert.ok(performance.now() - started < 10_000)
+})
