@@ -14,8 +14,9 @@ import { inspect } from 'node:util'
  * - `WORKER_LOST`: a partition used up its attempts, each of which ended with the process; or no slot can be started.
  * - `TIMEOUT`: `timeoutMs` or `partitionTimeoutMs` ran out.
  * - `CANCELLED`: `cancel()`, `signal`, `close()` or Ctrl-C; `cause` is the reason.
- * - `BROKER`: a broker is named in `PYMAR_QUEUE`, and this version has no use for it.
- * - `NO_WORKERS`, `UNTRUSTED`, `CHECKPOINT`: reserved for brokers and checkpoints.
+ * - `BROKER`: the broker refused us, or there was no connection to it for `brokerTimeoutMs`.
+ * - `NO_WORKERS`: no worker took the job's tasks within `workerTimeoutMs`; the message has the command that starts one.
+ * - `UNTRUSTED`, `CHECKPOINT`: reserved for signatures and checkpoints.
  */
 export type ErrorCode =
   | 'INVALID_ARGUMENT'

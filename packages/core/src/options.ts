@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from 'node:tls'
 import { BOOLEAN, type Check, COUNT, FUNCTION, oneOf, POSITIVE, TIME_MS } from './checks.ts'
 
 /** How far a job is. */
@@ -15,6 +14,21 @@ export interface Progress {
   elapsedMs: number
 }
 
+/** What `amqps://` needs: options of `connect()` of node:tls, of which these are the usual ones. */
+export interface TlsOptions {
+  /** Certificates that are trusted, PEM. Default: those that Node trusts. */
+  ca?: string | Uint8Array | (string | Uint8Array)[] | undefined
+  /** The client's certificate, PEM. */
+  cert?: string | Uint8Array | (string | Uint8Array)[] | undefined
+  /** The client's private key, PEM. */
+  key?: unknown
+  passphrase?: string | undefined
+  /** The name that the broker's certificate must have. Default: the host in the URL. */
+  servername?: string | undefined
+  /** False: a certificate that nobody has signed will do. Default true. */
+  rejectUnauthorized?: boolean | undefined
+}
+
 /** Options of a producer: where its jobs are computed. */
 export interface ProducerOptions {
   /** The broker that carries tasks to workers: `host`, `host:port` or an `amqp(s)://` URL. Default: `PYMAR_QUEUE`, else this machine's cores. */
@@ -28,7 +42,7 @@ export interface ProducerOptions {
   /** Milliseconds that a job waits with no worker before it fails with `NO_WORKERS`. Default: for ever, saying so on stderr. */
   workerTimeoutMs?: number
   /** CA, client certificate and key for `amqps://`, as in node:tls. */
-  tls?: ConnectionOptions
+  tls?: TlsOptions
   /** Processes that compute in local mode. Integer from 1. Default: the cores of this machine. */
   slots?: number
   /** Heap of one slot in MiB. Integer from 1. Default: Node's own limit. */
@@ -68,7 +82,7 @@ export interface WorkerOptions {
   /** Heap of one slot in MiB. Integer from 1. Default: Node's own limit. */
   slotMemory?: number
   /** CA, client certificate and key for `amqps://`, as in node:tls. */
-  tls?: ConnectionOptions
+  tls?: TlsOptions
   /** Keeps deployments on one broker apart. Default `default`. */
   namespace?: string
   /** Milliseconds that a closing worker lets its slots finish. Default 30,000. */

@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from 'node:tls'
 import {
   type Channel,
   type ChannelModel,
@@ -10,6 +9,7 @@ import {
   type SocketOptions,
 } from 'amqplib'
 import { messageOf, PymarError } from '../errors.ts'
+import type { TlsOptions } from '../options.ts'
 import { clearInterval, now, setInterval, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 
@@ -35,7 +35,7 @@ export interface LinkOwner {
 
 export interface LinkSettings {
   readonly broker: Broker
-  readonly tls?: ConnectionOptions
+  readonly tls?: TlsOptions
   /** Milliseconds without a connection after which the link fails; Infinity: never. */
   readonly timeoutMs: number
 }

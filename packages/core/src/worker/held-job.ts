@@ -3,7 +3,7 @@ import type { JobFileAt } from '../job/job-file.ts'
 import type { Outcome, Task } from '../job/run.ts'
 import type { Lease } from '../slot/lease.ts'
 import type { SlotPool } from '../slot/pool.ts'
-import { setTimeout } from '../timers.ts'
+import { clearTimeout, now, setTimeout } from '../timers.ts'
 import { encode } from '../wire/codec.ts'
 import { describeError } from '../wire/error-record.ts'
 import type { PartitionsMessage, TaskEntry } from '../wire/protocol.ts'
@@ -33,7 +33,8 @@ export class HeldJob {
   readonly #replies: Replies
   readonly #lease: Lease<HeldTask>
   readonly #held = new Set<HeldTask>()
-  readonly #reports = new Map<HeldTask, NodeJS.Timeout>()
+  /** Tasks that a slot computes: since when, and what reports them. */
+  readonly #running = new Map<HeldTask, { readonly since: number; readonly report: NodeJS.Timeout }>()
 
   constructor(
     pool: SlotPool,
@@ -94,11 +95,12 @@ export class HeldJob {
   #started(task: HeldTask) {
     const { index, attempt } = task
     const report = () => this.#replies.send(this.replyTo, { type: 'started', job: this.id, index, attempt })
-    this.#reports.set(task, setTimeout(report, REPORT_MS).unref())
+    this.#running.set(task, { since: now(), report: setTimeout(report, REPORT_MS).unref() })
   }
 
   #ended(task: HeldTask, outcome: Outcome) {
-    if ('bytes' in outcome) return this.#answer(task, { type: 'partial', ms: 0 }, outcome.bytes)
+    if ('bytes' in outcome)
+      return this.#answer(task, { type: 'partial', ms: now() - (this.#running.get(task)?.since ?? now()) }, outcome.bytes)
     this.#answer(task, { type: 'failed', code: outcome.code }, encode(outcome.error, 'an error'))
   }
 
@@ -113,16 +115,19 @@ export class HeldJob {
 
   #answer(task: HeldTask, answer: Answer, payload?: Uint8Array) {
     if (!this.#held.has(task)) return
-    clearTimeout(this.#reports.get(task))
-    this.#reports.delete(task)
+    this.#ceased(task)
     const { index, attempt } = task
     this.#replies.send(this.replyTo, { ...answer, job: this.id, index, attempt }, payload, () => this.#forget(task))
   }
 
   #forget(task: HeldTask) {
     if (!this.#held.delete(task)) return
-    clearTimeout(this.#reports.get(task))
-    this.#reports.delete(task)
+    this.#ceased(task)
     task.done()
+  }
+
+  #ceased(task: HeldTask) {
+    clearTimeout(this.#running.get(task)?.report)
+    this.#running.delete(task)
   }
 }

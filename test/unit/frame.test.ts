@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Joiner, pack, split, unpack } from '../../packages/core/dist/wire/frame.js'
+import { CONTROL_MESSAGES, REPLY_MESSAGES, readMessage, TASK_MESSAGES } from '../../packages/core/dist/wire/protocol.js'
+
+test('unpack() gives back the messages and payloads that pack() was given', () => {
+  const parcels = fc.array(
+    fc.record({ message: fc.dictionary(fc.string(), fc.string()), payload: fc.uint8Array() }, { requiredKeys: ['message'] }),
+  )
+  fc.assert(
+    fc.property(parcels, (given) => {
+      const arrived = unpack(pack(given)).map(({ message, payload }) => [message, payload && [...payload]])
+      assert.deepEqual(
+        arrived,
+        given.map(({ message, payload }) => [{ ...message }, payload && [...payload]]),
+      )
+    }),
+  )
+})
+
+test('unpack() refuses what is no frame', () => {
+  for (const body of ['', '[]', '[[{},5]]\n', '[[{},-1]]\nmore', '{}\n', '[[{}]]\n', '[[{},0.5]]\n', 'no json\n']) {
+    assert.throws(() => unpack(Buffer.from(body)), { code: 'INVALID_ARGUMENT', message: /^Cannot read a message from the broker: / }, body)
+  }
+})
+
+test('bodies of any size arrive in pieces that a broker takes, also when a connection was lost between two of them', () => {
+  const body = Buffer.from(Uint8Array.from({ length: 2.5 * 2 ** 20 }, (_, i) => i))
+  const pieces = split(body)
+  assert.deepEqual(
+    pieces.map((piece) => piece.body.byteLength),
+    [2 ** 20, 2 ** 20, 2 ** 19],
+  )
+  const joiner = new Joiner()
+  const add = (at: number) => joiner.add('worker', pieces[at]?.properties.headers, pieces[at]?.body as Buffer)
+  // The first two come, then all come again.
+  const seen = [0, 1, 0, 1, 2].map(add)
+  assert.ok(seen.slice(0, 4).every((joined) => joined === undefined))
+  assert.ok(seen[4]?.equals(body))
+  assert.equal(joiner.add('worker', undefined, body), body)
+})
+
+test('readMessage() takes messages of the protocol, and refuses all others', () => {
+  const task = { type: 'partitions', job: 'a1', of: 3, source: 'Points', tasks: [[0, 1, 0, 5]] }
+  assert.deepEqual(readMessage(task, TASK_MESSAGES), task)
+  const reply = { type: 'partial', job: 'a1', index: 0, attempt: 1, ms: 2.5 }
+  assert.deepEqual(readMessage(reply, REPLY_MESSAGES), reply)
+  const bad = [
+    null,
+    5,
+    {},
+    { type: 'constructor' },
+    { ...task, job: 'a b' },
+    { ...task, of: -1 },
+    { ...task, source: 5 },
+    { ...task, tasks: [[0, 1, 0]] },
+    { ...task, tasks: [[0, 1, 0, 2 ** 53]] },
+    { ...task, tasks: [[0, 1, 0, 5, 0, 0, 0]] },
+  ]
+  for (const message of bad) assert.throws(() => readMessage(message, TASK_MESSAGES), { code: 'INVALID_ARGUMENT' }, JSON.stringify(message))
+  assert.throws(() => readMessage({ type: 'stop' }, CONTROL_MESSAGES), { message: /job of stop is undefined/ })
+})
+
+test('a partition takes at most 200 bytes of body, however large its source', () => {
+  const most = Number.MAX_SAFE_INTEGER
+  const message = {
+    type: 'partitions',
+    job: '0123456789abcdef',
+    of: 1e6,
+    source: 'IntegrationSource',
+    tasks: [[999_999, 3, most - 9, most]],
+  }
+  assert.ok(pack([{ message }]).byteLength <= 200, `${pack([{ message }]).byteLength} bytes`)
+})
