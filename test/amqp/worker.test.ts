@@ -94,13 +94,23 @@ test('workers on other paths and with other line ends are found, those with anot
     const [one, same, other] = [write('one', 10, '\n'), write('same', 10, '\r\n'), write('other', 1000, '\n')]
     const { Scale } = await import(pathToFileURL(one).href)
     const wrong = await startWorker(other, '-w', '1')
-    await assert.rejects(Scale.map([1, 2], { ...options(), workerTimeoutMs: 300 }), { code: 'NO_WORKERS' })
+    await assert.rejects(Scale.map([1, 2], { ...options(), workerTimeoutMs: 300 }), {
+      code: 'NO_WORKERS',
+      message: /no worker takes its tasks, and a worker of that name runs other code \(.+\); start one: /,
+    })
     const right = await startWorker(same, '-w', '1')
     assert.equal(await Scale.map([1, 2], options()), 30)
     await Promise.all([wrong.end(), right.end()])
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test('a job whose tasks were purged is computed all the same', needs('amqp'), async () => {
+  const job = Busy.map(Items, options())
+  const worker = await startWorker(BUSY, '-w', '1', '-r')
+  assert.equal(await job, ANSWER)
+  assert.equal(await worker.end(), 0)
 })
 
 test('a worker that cannot start says what is missing', needs('amqp'), async () => {

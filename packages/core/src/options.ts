@@ -85,6 +85,8 @@ export interface WorkerOptions {
   tls?: TlsOptions
   /** Keeps deployments on one broker apart. Default `default`. */
   namespace?: string
+  /** Empties the task queues first: tasks of every script with the same code are gone, and are sent again. Default false. */
+  purge?: boolean
   /** Milliseconds that a closing worker lets its slots finish. Default 30,000. */
   graceMs?: number
   /** Told what happens, a line each. Default: nobody. */

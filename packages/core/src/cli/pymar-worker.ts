@@ -35,6 +35,11 @@ async function parse(argv: readonly string[]): Promise<void> {
       describe: 'broker: host, host:port or an amqp(s):// URL; PYMAR_QUEUE, else localhost',
     })
     .option('w', { alias: 'workers', type: 'number', nargs: 1, describe: 'slots: processes that compute; the cores of this machine' })
+    .option('r', {
+      alias: 'purge',
+      type: 'boolean',
+      describe: 'empty the task queues first: tasks of every script with this code; scripts that still run send theirs again',
+    })
     .option('namespace', { type: 'string', nargs: 1, describe: 'keeps deployments on one broker apart' })
     .option('v', { alias: 'verbose', type: 'boolean', describe: 'say what happens' })
     .demandCommand(1, 1, 'Cannot start a worker without a job file', 'Cannot work on more than one job file')
@@ -47,6 +52,7 @@ async function parse(argv: readonly string[]): Promise<void> {
     ...(parsed.s && { sources: parsed.s }),
     ...(parsed.q !== undefined && { queue: parsed.q }),
     ...(parsed.w !== undefined && { slots: parsed.w }),
+    ...(parsed.r && { purge: true }),
     ...(parsed.namespace !== undefined && { namespace: parsed.namespace }),
     ...(parsed.v && { log: (line: string) => console.error(`pymar-worker: ${line}`) }),
   }

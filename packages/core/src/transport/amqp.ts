@@ -1,7 +1,7 @@
 import type { PymarError } from '../errors.ts'
 import { jobFileAt } from '../job/job-file.ts'
 import type { Task } from '../job/run.ts'
-import { nextTick } from '../timers.ts'
+import { clearInterval, nextTick, setInterval } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
 import { fingerprintOf, keyOfQueue, keyOfWorker, taskQueue } from '../wire/names.ts'
@@ -76,6 +76,8 @@ const WINDOW = 1024
 const INLINE_PARAMS_BYTES = 1024
 /** Items of more bytes than this are fetched by the worker that got their task. */
 const INLINE_ITEMS_BYTES = 256 * 1024
+/** How often it is looked for tasks that are lost, in milliseconds. */
+const LOST_CHECK_MS = 5000
 /** Tasks of one message take so long, in milliseconds, so that its way hides behind them. */
 const BATCH_MS = 5
 const BATCH_LIMIT = 64
@@ -94,6 +96,11 @@ class AmqpChannel implements Channel, JobPost {
   #outbox: PartitionAttempt[] = []
   #events: ChannelEvents | undefined
   #meanMs = Number.POSITIVE_INFINITY
+  readonly #lostTimer = setInterval(() => void this.#lookForLost(), LOST_CHECK_MS).unref()
+  /** Attempts that were out, and not begun, when their queue was first seen empty. */
+  #suspects = new Set<PartitionAttempt>()
+  /** Attempts that a worker has begun, or said that it holds. */
+  readonly #held = new Set<string>()
   #closed = false
 
   constructor(client: AmqpClient, job: JobSpec, queue: string, reductions: Channel, workers: Workers) {
@@ -135,6 +142,7 @@ class AmqpChannel implements Channel, JobPost {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    clearInterval(this.#lostTimer)
     this.#workers.close()
     this.#client.leave(this.#job.id)
     this.#reductions.close()
@@ -144,7 +152,10 @@ class AmqpChannel implements Channel, JobPost {
   }
 
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
-    if (message.type === 'here') return this.#workers.here(worker, message)
+    if (message.type === 'here') {
+      for (const [job, index, attempt] of message.holds) if (job === this.#job.id) this.#held.add(`${index} ${attempt}`)
+      return this.#workers.here(worker, message)
+    }
     if (message.type === 'leaving') return this.#workers.left(worker)
     if (!('job' in message)) return
     if (message.type === 'fetch') return this.#give(message, worker)
@@ -194,6 +205,22 @@ class AmqpChannel implements Channel, JobPost {
   #give({ job, what, index }: ReplyMessage & { type: 'fetch' }, worker: string) {
     const data = what === 'params' ? this.#job.params : this.#sent.get(index)?.task.slice
     if (data) this.#client.control(keyOfWorker(worker), { type: 'data', job, what, index }, data)
+  }
+
+  /**
+   * Tasks may be lost with their queue: somebody empties it, or deletes it. One that was out both times when the queue was seen
+   * empty, and that no worker says it holds, is sent again.
+   */
+  async #lookForLost() {
+    const waiting = await this.#workers.declare().then(
+      ({ messageCount }) => messageCount,
+      () => 1,
+    )
+    const lost = [...this.#suspects].filter((attempt) => this.#sent.get(attempt.id) === attempt && !this.#held.has(keyOf(attempt)))
+    this.#suspects = new Set(waiting === 0 ? this.#sent.values() : [])
+    if (waiting === 0) for (const attempt of lost) this.#again(attempt)
+    this.#held.clear()
+    if (this.#sent.size > 0) this.#workers.ask()
   }
 
   #again(attempt: PartitionAttempt) {
@@ -247,6 +274,10 @@ class AmqpChannel implements Channel, JobPost {
 interface AttemptOf {
   readonly index: number
   readonly attempt: number
+}
+
+function keyOf({ id, attempt }: AttemptId): string {
+  return `${id} ${attempt}`
 }
 
 function errorOf(payload: Uint8Array | undefined): unknown {

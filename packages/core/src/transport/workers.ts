@@ -2,7 +2,7 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
-import { keyOfQueue, TASK_QUEUE_OPTIONS } from '../wire/names.ts'
+import { keyOfProducer, keyOfQueue, TASK_QUEUE_OPTIONS } from '../wire/names.ts'
 import type { ReplyMessage } from '../wire/protocol.ts'
 import type { AmqpClient } from './amqp-client.ts'
 
@@ -24,9 +24,12 @@ export class Workers {
   readonly #queue: string
   readonly #settings: WorkersSettings
   readonly #slots = new Map<string, number>()
+  /** Workers of this producer's name that run other code. */
+  readonly #strangers = new Set<string>()
   readonly #since = now()
   #timer: NodeJS.Timeout | undefined
   #said = false
+  #asked = false
   #closed = false
 
   constructor(client: AmqpClient, queue: string, settings: WorkersSettings) {
@@ -53,18 +56,22 @@ export class Workers {
     this.#client.control(keyOfQueue(this.#queue), { type: 'who' })
   }
 
-  /** Declares the queue, and says how many workers take tasks from it. */
-  async declare(): Promise<number> {
-    const reply = await this.#client.session?.channel.assertQueue(this.#queue, TASK_QUEUE_OPTIONS)
-    return reply?.consumerCount ?? 0
+  /** Declares the queue, and says how many tasks wait there, and how many workers take some. */
+  async declare(): Promise<{ messageCount: number; consumerCount: number }> {
+    const { session } = this.#client
+    if (!session) throw new Error('there is no connection')
+    return session.channel.assertQueue(this.#queue, TASK_QUEUE_OPTIONS)
   }
 
   here(worker: string, { producer, fingerprint, slots }: ReplyMessage & { type: 'here' }): void {
-    if (producer === this.#settings.producer && fingerprint === this.#settings.fingerprint) this.#slots.set(worker, slots)
+    if (producer !== this.#settings.producer) return
+    if (fingerprint === this.#settings.fingerprint) this.#slots.set(worker, slots)
+    else this.#strangers.add(worker)
   }
 
   left(worker: string): void {
     this.#slots.delete(worker)
+    this.#strangers.delete(worker)
   }
 
   close(): void {
@@ -74,12 +81,17 @@ export class Workers {
 
   async #look(failed: (error: PymarError) => void): Promise<void> {
     // A connection that is lost meanwhile is for the client to say.
-    const consumers = await this.declare().catch(() => 0)
+    const consumers = await this.declare().then(
+      ({ consumerCount }) => consumerCount,
+      () => 0,
+    )
     if (this.#closed) return
     if (consumers > 0) return this.ask()
     const waitedMs = now() - this.#since
     const { workerTimeoutMs, producer } = this.#settings
-    const found = `no worker takes its tasks; start one: ${this.#command()}`
+    if (!this.#asked) this.#client.control(keyOfProducer(producer), { type: 'who' })
+    this.#asked = true
+    const found = `no worker takes its tasks${this.#others()}; start one: ${this.#command()}`
     if (waitedMs > workerTimeoutMs) {
       return failed(new PymarError('NO_WORKERS', `Cannot compute ${producer} within workerTimeoutMs ${workerTimeoutMs}: ${found}`))
     }
@@ -88,6 +100,12 @@ export class Workers {
       console.error(`${producer} waits: ${found}`)
     }
     this.#timer = setTimeout(() => void this.#look(failed), LOOK_MS)
+  }
+
+  #others(): string {
+    const { size } = this.#strangers
+    if (size === 0) return ''
+    return `, and ${size === 1 ? 'a worker' : `${size} workers`} of that name run${size === 1 ? 's' : ''} other code (${[...this.#strangers].join(', ')})`
   }
 
   /** What a user types where the job file is at hand. */

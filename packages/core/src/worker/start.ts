@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { type Check, COUNT, checkOptions, POSITIVE } from '../checks.ts'
+import { BOOLEAN, type Check, COUNT, checkOptions, POSITIVE } from '../checks.ts'
 import { PymarError } from '../errors.ts'
 import { jobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
@@ -23,6 +23,7 @@ const WORKER_OPTIONS: Readonly<Record<keyof WorkerOptions, Check>> = {
   slotMemory: POSITIVE,
   tls: PRODUCER_OPTIONS.tls,
   namespace: PRODUCER_OPTIONS.namespace,
+  purge: BOOLEAN,
   graceMs: COUNT,
   log: { holds: (value) => typeof value === 'function', rule: 'a function' },
 }
@@ -30,7 +31,15 @@ const WORKER_OPTIONS: Readonly<Record<keyof WorkerOptions, Check>> = {
 /** See `startWorker()` in ../start-worker.ts, which loads this when it is called. */
 export async function start(file: string | URL, options: WorkerOptions = {}): Promise<WorkerHandle> {
   checkOptions('startWorker()', options, WORKER_OPTIONS)
-  const { slots = availableParallelism(), slotMemory, namespace = 'default', tls, graceMs = GRACE_MS, log = () => {} } = options
+  const {
+    slots = availableParallelism(),
+    slotMemory,
+    namespace = 'default',
+    tls,
+    purge = false,
+    graceMs = GRACE_MS,
+    log = () => {},
+  } = options
   const broker = readBroker(options.queue ?? process.env['PYMAR_QUEUE'] ?? 'localhost')
   const at = await jobFileAt(file instanceof URL ? file.href : pathToFileURL(resolve(file)).href)
   const pool = new SlotPool({ slots, ...(slotMemory !== undefined && { memory: slotMemory }) })
@@ -41,7 +50,7 @@ export async function start(file: string | URL, options: WorkerOptions = {}): Pr
     const producers = choose('producer', classes, options.producers, at.url)
     choose('source', classes, options.sources ?? [], at.url)
     const link = { broker, timeoutMs: Number.POSITIVE_INFINITY, ...(tls && { tls }) }
-    const worker = new Worker({ link, namespace, file: at, pool, producers, log })
+    const worker = new Worker({ link, namespace, file: at, pool, producers, purge, log })
     await worker.start()
     const close = () => worker.close(graceMs)
     return { id: worker.id, queues: worker.served.map(({ queue }) => queue), close, [Symbol.asyncDispose]: close }

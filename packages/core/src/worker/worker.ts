@@ -42,6 +42,8 @@ export interface WorkerSettings {
   readonly pool: SlotPool
   readonly producers: readonly ExportedClass[]
   readonly secret?: string
+  /** Whether the task queues are emptied first. */
+  readonly purge: boolean
   log(line: string): void
 }
 
@@ -77,6 +79,7 @@ export class Worker implements LinkOwner {
   readonly #orphanTimer: NodeJS.Timeout
   #suspects = new Set<string>()
   #connectedAt = 0
+  #connectedBefore = false
   #held = 0
   #idle: (() => void) | undefined
   #closing: Promise<void> | undefined
@@ -111,6 +114,7 @@ export class Worker implements LinkOwner {
     this.#consumers = []
     for (const { producer, queue } of this.served) {
       await channel.assertQueue(queue, TASK_QUEUE_OPTIONS)
+      if (this.#settings.purge && !this.#connectedBefore) await channel.purgeQueue(queue)
       const acknowledge = (message: ConsumeMessage) => {
         // After a reconnection the broker has given the task to somebody again, and knows nothing of this delivery.
         if (this.#link.session?.channel === channel) channel.ack(message)
@@ -121,6 +125,7 @@ export class Worker implements LinkOwner {
       )
       this.#consumers.push(consumerTag)
     }
+    this.#connectedBefore = true
   }
 
   lost(): void {
