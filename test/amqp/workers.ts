@@ -27,7 +27,8 @@ after(() => {
 
 /** Starts `pymar-worker` with these arguments; resolves when it is ready, or has ended. */
 export async function startWorker(file: string, ...args: readonly string[]): Promise<RunningWorker> {
-  const command = [WORKER, file, '-q', serverUrl('amqp'), '--namespace', namespace, ...args]
+  const broker = args.includes('-q') ? [] : ['-q', serverUrl('amqp')]
+  const command = [WORKER, file, ...broker, '--namespace', namespace, ...args]
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   const ready = new Promise<void>((resolve) => {

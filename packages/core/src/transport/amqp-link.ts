@@ -56,6 +56,10 @@ export class Link {
   #session: Session | undefined
   #opening: Promise<void> | undefined
   #closed = false
+  /** Channels of a connection that is about to be found lost. */
+  readonly #closedChannels = new WeakSet<Channel>()
+  /** Whether the session has been set up. */
+  #ready = false
 
   constructor(settings: LinkSettings, owner: LinkOwner) {
     this.#settings = settings
@@ -77,6 +81,11 @@ export class Link {
     return this.#opening
   }
 
+  /** Whether this is the channel of the connection that there is. */
+  isOpen(channel: Channel): boolean {
+    return this.#session?.channel === channel && !this.#closedChannels.has(channel)
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     const session = this.#session
@@ -91,7 +100,12 @@ export class Link {
   /** @param confirmed Called when the broker has the message, or with an error if that cannot be known any more. */
   publish(exchange: string, key: string, body: Buffer, options: Options.Publish, confirmed: (error?: unknown) => void): void {
     if (!this.#session) return confirmed(new Error('there is no connection'))
-    this.#session.publisher.publish(exchange, key, body, options, (error) => confirmed(error ?? undefined))
+    try {
+      this.#session.publisher.publish(exchange, key, body, options, (error) => confirmed(error ?? undefined))
+    } catch (error) {
+      // Its channel has just closed; that the connection is lost is on its way.
+      confirmed(error)
+    }
   }
 
   async #connect(): Promise<void> {
@@ -116,20 +130,29 @@ export class Link {
     letGo(model)
     // What is wrong with a connection is told by its end.
     model.on('error', () => {})
-    model.on('close', (error) => this.#lost(model, error))
+    let gone = false
+    model.on('close', () => {
+      gone = true
+      this.#lost(model)
+    })
     try {
       const channel = await model.createChannel()
       const publisher = await model.createConfirmChannel()
       for (const one of [channel, publisher]) {
         one.on('error', () => {})
         // A channel that the broker has closed is of no use, nor is the rest of the session without it.
-        one.on('close', () => model.close().catch(() => {}))
+        one.on('close', () => {
+          this.#closedChannels.add(one)
+          model.close().catch(() => {})
+        })
       }
       publisher.on('return', (message) => this.#owner.returned(message))
       const session: Session = { channel, publisher, model }
       // Before it is set up: tasks come as soon as they are asked for, and their answers must find a way.
       this.#session = session
       await this.#owner.setup(session)
+      if (gone) throw new Error('the connection was lost while it was set up')
+      this.#ready = true
     } catch (error) {
       this.#session = undefined
       await model.close().catch(() => {})
@@ -138,9 +161,11 @@ export class Link {
     if (this.#closed) await model.close().catch(() => {})
   }
 
-  #lost(model: ChannelModel, _error: unknown) {
-    if (this.#session?.model !== model || this.#closed) return
+  #lost(model: ChannelModel) {
+    // One that is lost while it is set up is for whoever sets it up to replace.
+    if (this.#session?.model !== model || !this.#ready || this.#closed) return
     this.#session = undefined
+    this.#ready = false
     this.#owner.lost()
     this.#opening = this.#connect()
     this.#opening.catch((error) => this.#owner.failed(error))

@@ -4,8 +4,8 @@ import { type Parcel, pack, split } from '../wire/frame.ts'
 import type { ReplyMessage } from '../wire/protocol.ts'
 
 interface Reply extends Parcel<ReplyMessage> {
-  /** Called when the broker has it. */
-  readonly confirmed?: () => void
+  /** Called when the broker has it, or it is lost with the connection: then the broker gives the task to somebody again. */
+  readonly settled?: () => void
 }
 
 /** What a worker says to producers. What is said in one turn to one of them goes in one message. */
@@ -20,11 +20,11 @@ export class Replies {
   }
 
   /** @param to The producer's reply queue. */
-  send(to: string, message: ReplyMessage, payload?: Uint8Array, confirmed?: () => void): void {
+  send(to: string, message: ReplyMessage, payload?: Uint8Array, settled?: () => void): void {
     if (this.#outbox.size === 0) nextTick(() => this.#flush())
     const replies = this.#outbox.get(to) ?? []
     this.#outbox.set(to, replies)
-    replies.push({ message, ...(payload && { payload }), ...(confirmed && { confirmed }) })
+    replies.push({ message, ...(payload && { payload }), ...(settled && { settled }) })
   }
 
   #flush() {
@@ -32,11 +32,10 @@ export class Replies {
       const pieces = split(pack(replies))
       pieces.forEach((piece, i) => {
         const last = i === pieces.length - 1
-        // A connection that is lost before the broker confirms brings the task again: it is not acknowledged.
-        const confirmed = (error?: unknown) => {
-          if (last && !error) for (const reply of replies) reply.confirmed?.()
+        const settled = () => {
+          if (last) for (const reply of replies) reply.settled?.()
         }
-        this.#link.publish('', to, piece.body, { ...piece.properties, appId: this.#worker, mandatory: true, persistent: true }, confirmed)
+        this.#link.publish('', to, piece.body, { ...piece.properties, appId: this.#worker, mandatory: true, persistent: true }, settled)
       })
     }
     this.#outbox.clear()

@@ -116,8 +116,8 @@ export class Worker implements LinkOwner {
       await channel.assertQueue(queue, TASK_QUEUE_OPTIONS)
       if (this.#settings.purge && !this.#connectedBefore) await channel.purgeQueue(queue)
       const acknowledge = (message: ConsumeMessage) => {
-        // After a reconnection the broker has given the task to somebody again, and knows nothing of this delivery.
-        if (this.#link.session?.channel === channel) channel.ack(message)
+        // After the channel's end the broker gives the task to somebody again, and knows nothing of this delivery.
+        if (this.#link.isOpen(channel)) channel.ack(message)
       }
       const { consumerTag } = await channel.consume(
         queue,
@@ -157,7 +157,7 @@ export class Worker implements LinkOwner {
         new Promise<void>((idle) => {
           this.#idle = idle
         }),
-        new Promise<void>((late) => setTimeout(late, graceMs)),
+        new Promise<void>((late) => setTimeout(late, graceMs).unref()),
       ])
     }
     for (const job of this.#jobs.values()) job.close()
