@@ -101,6 +101,7 @@ class AmqpChannel implements Channel, JobPost {
   #suspects = new Set<PartitionAttempt>()
   /** Attempts that a worker has begun, or said that it holds. */
   readonly #held = new Set<string>()
+  #wasSent = false
   #closed = false
 
   constructor(client: AmqpClient, job: JobSpec, queue: string, reductions: Channel, workers: Workers) {
@@ -128,6 +129,7 @@ class AmqpChannel implements Channel, JobPost {
 
   send(attempt: Attempt): void {
     if (attempt.task.kind === 'reduction') return this.#reductions.send(attempt)
+    this.#wasSent = true
     this.#sent.set(attempt.id, attempt as PartitionAttempt)
     if (this.#outbox.push(attempt as PartitionAttempt) === 1) nextTick(() => this.#flush())
   }
@@ -146,7 +148,8 @@ class AmqpChannel implements Channel, JobPost {
     this.#workers.close()
     this.#client.leave(this.#job.id)
     this.#reductions.close()
-    if (this.#sent.size > 0) this.#client.control(keyOfQueue(this.#queue), { type: 'stop', job: this.#job.id })
+    // Also where nothing is out any more: workers keep a job's params, and may hold copies of its tasks.
+    if (this.#wasSent) this.#client.control(keyOfQueue(this.#queue), { type: 'stop', job: this.#job.id })
     this.#sent.clear()
     this.#outbox = []
   }
