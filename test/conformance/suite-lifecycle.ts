@@ -119,7 +119,8 @@ export function lifecycle(subject: Subject) {
         assert.equal(await codeOf(subject.map(ThrowsAtOnce as never, source)), 'USER_ERROR')
         assert.match(readFileSync(file, 'utf8'), /closed \d+ true/)
       } finally {
-        rmSync(folder, { recursive: true })
+        // Slots whose partitions were stopped may still be writing there.
+        rmSync(folder, { recursive: true, maxRetries: 20, retryDelay: 50 })
       }
     })
   })
