@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import { DataSourceFactory, type Progress, PymarError } from '@pymar/core'
 import { ClosedBlocks, Patient, PatientAtFirst, Sum, Throws, ThrowsAtOnce } from '../jobs/faults.ts'
 import { Join, Letters, Numbers } from '../jobs/joins.ts'
+import { until } from '../processes.ts'
 import type { Subject } from './transports.ts'
 
 const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
@@ -120,8 +121,17 @@ export function lifecycle(subject: Subject) {
         assert.match(readFileSync(file, 'utf8'), /closed \d+ true/)
       } finally {
         // Slots whose partitions were stopped may still be writing there.
-        rmSync(folder, { recursive: true, maxRetries: 20, retryDelay: 50 })
+        await until('the folder is gone', () => isRemoved(folder))
       }
     })
   })
+}
+
+function isRemoved(folder: string): boolean {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+    return true
+  } catch {
+    return false
+  }
 }
