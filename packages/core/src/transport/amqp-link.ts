@@ -77,7 +77,7 @@ export class Link {
    * @throws {PymarError} `BROKER` if it was refused, or not there for as long as the settings say.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#connect()
+    this.#opening ??= this.#opened(this.#connect())
     return this.#opening
   }
 
@@ -118,7 +118,7 @@ export class Link {
       } catch (error) {
         if (this.#closed) return
         if (REFUSAL.test(messageOf(error)) || now() + delay > end) throw this.#error(error)
-        await new Promise((later) => setTimeout(later, delay * (0.5 + Math.random() / 2)))
+        await new Promise((later) => setTimeout(later, delay * (0.5 + Math.random() / 2)).unref())
       }
     }
   }
@@ -167,8 +167,18 @@ export class Link {
     this.#session = undefined
     this.#ready = false
     this.#owner.lost()
-    this.#opening = this.#connect()
+    this.#opening = this.#opened(this.#connect())
     this.#opening.catch((error) => this.#owner.failed(error))
+  }
+
+  /** A broker that was not there may be there when it is asked for again. */
+  async #opened(connecting: Promise<void>): Promise<void> {
+    try {
+      await connecting
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
   }
 
   #error(error: unknown): PymarError {

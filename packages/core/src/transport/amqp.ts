@@ -21,28 +21,43 @@ export interface AmqpSettings {
 }
 
 /** Clients of this process, by broker and namespace: producers that name the same share a connection and a reply queue. */
-const clients = new Map<string, { readonly client: AmqpClient; users: number }>()
+const clients = new Map<string, SharedClient>()
+
+/** With the number of transports that are open on it. */
+interface SharedClient {
+  readonly client: AmqpClient
+  users: number
+}
 
 /** Computes partitions on whatever workers take them from a broker, and reductions on this machine. */
 export class AmqpTransport implements Transport {
   readonly #settings: AmqpSettings
   readonly #key: string
+  readonly #shared: SharedClient
   readonly #client: AmqpClient
   #open = true
 
   constructor(settings: AmqpSettings) {
     const { link, namespace } = settings
     this.#settings = settings
-    this.#key = JSON.stringify([link.broker.url, namespace])
+    this.#key = JSON.stringify([link, namespace])
     const shared = clients.get(this.#key) ?? { client: new AmqpClient(link, namespace), users: 0 }
     clients.set(this.#key, shared)
     shared.users++
+    this.#shared = shared
     this.#client = shared.client
   }
 
   async open(job: JobSpec, _tasks: number): Promise<Channel> {
     const { local, namespace, workerTimeoutMs } = this.#settings
-    const [code, reductions] = await Promise.all([job.locate(), local.open(job, 1), this.#client.open()])
+    const opening = local.open(job, 1)
+    const [code, reductions] = await Promise.all([job.locate(), opening, this.#client.open()]).catch((error) => {
+      opening.then(
+        (channel) => channel.close(),
+        () => {},
+      )
+      throw error
+    })
     const { code: text } = await jobFileAt(code.url)
     const { name, VERSION } = job.producer
     const fingerprint = fingerprintOf(text, VERSION, undefined)
@@ -52,7 +67,10 @@ export class AmqpTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    if (this.#leave()) await this.#client.close()
+    if (this.#leave()) {
+      clients.delete(this.#key)
+      await this.#client.close()
+    }
     await this.#settings.local.close()
   }
 
@@ -62,11 +80,11 @@ export class AmqpTransport implements Transport {
     this.#leave()
   }
 
+  /** Whether nobody is left. */
   #leave(): boolean {
-    const shared = clients.get(this.#key)
-    if (!this.#open || !shared) return false
+    if (!this.#open) return false
     this.#open = false
-    return --shared.users === 0 && clients.delete(this.#key)
+    return --this.#shared.users === 0
   }
 }
 
@@ -99,7 +117,7 @@ class AmqpChannel implements Channel, JobPost {
   readonly #lostTimer = setInterval(() => void this.#lookForLost(), LOST_CHECK_MS).unref()
   /** Attempts that were out, and not begun, when their queue was first seen empty. */
   #suspects = new Set<PartitionAttempt>()
-  /** Attempts that a worker has begun, or said that it holds. */
+  /** Attempts that a worker has said it holds, since the queue was last looked at. */
   readonly #held = new Set<string>()
   #wasSent = false
   #closed = false
@@ -156,7 +174,7 @@ class AmqpChannel implements Channel, JobPost {
 
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
     if (message.type === 'here') {
-      for (const [job, index, attempt] of message.holds) if (job === this.#job.id) this.#held.add(`${index} ${attempt}`)
+      for (const [job, index, attempt] of message.holds) if (job === this.#job.id) this.#held.add(keyOf({ id: index, attempt }))
       return this.#workers.here(worker, message)
     }
     if (message.type === 'leaving') return this.#workers.left(worker)
@@ -177,13 +195,19 @@ class AmqpChannel implements Channel, JobPost {
 
   unroutable(message: TaskMessage): void {
     // The queue was deleted, or nobody used it for long.
-    void this.#workers.declare().then(() => {
-      if (message.type !== 'partitions') return
-      for (const [index, attempt] of message.tasks) {
-        const sent = this.#sent.get(index)
-        if (sent?.attempt === attempt) this.#again(sent)
-      }
-    })
+    this.#workers.declare().then(
+      () => this.#sendAgain(message),
+      // The connection is lost too, and the next one brings everything again.
+      () => {},
+    )
+  }
+
+  #sendAgain(message: TaskMessage) {
+    if (message.type !== 'partitions') return
+    for (const [index, attempt] of message.tasks) {
+      const sent = this.#sent.get(index)
+      if (sent?.attempt === attempt) this.#again(sent)
+    }
   }
 
   #answer(message: ReplyMessage & AttemptOf, id: AttemptId, payload: Uint8Array | undefined, worker: string) {
