@@ -3,7 +3,7 @@ import { messageOf, PymarError } from '../errors.ts'
 import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import type { SlotPool } from '../slot/pool.ts'
-import { clearInterval, setInterval, setTimeout } from '../timers.ts'
+import { clearInterval, now, setInterval, setTimeout } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
 import {
@@ -41,7 +41,6 @@ export interface WorkerSettings {
   readonly file: JobFileAt
   readonly pool: SlotPool
   readonly producers: readonly ExportedClass[]
-  readonly secret?: string
   /** Whether the task queues are emptied first. */
   readonly purge: boolean
   log(line: string): void
@@ -86,14 +85,18 @@ export class Worker implements LinkOwner {
 
   constructor(settings: WorkerSettings) {
     this.#settings = settings
-    const { namespace, file, producers, secret } = settings
+    const { namespace, file, producers } = settings
     this.served = producers.map(({ name: producer, version }) => {
-      const fingerprint = fingerprintOf(file.code, version, secret)
+      const fingerprint = fingerprintOf(file.code, version, undefined)
       return { producer, fingerprint, queue: taskQueue(namespace, producer, fingerprint) }
     })
     this.#link = new Link(settings.link, this)
     this.#replies = new Replies(this.#link, this.id)
-    this.#orphanTimer = setInterval(() => void this.#checkOrphans(), ORPHAN_CHECK_MS).unref()
+    const check = () => {
+      // Without a connection nothing can be asked; the next check comes.
+      this.#checkOrphans().catch((error) => settings.log(`cannot look for producers: ${messageOf(error)}`))
+    }
+    this.#orphanTimer = setInterval(check, ORPHAN_CHECK_MS).unref()
   }
 
   start(): Promise<void> {
@@ -102,7 +105,7 @@ export class Worker implements LinkOwner {
 
   async setup({ channel }: Session): Promise<void> {
     const { namespace, pool } = this.#settings
-    this.#connectedAt = performance.now()
+    this.#connectedAt = now()
     const exchange = controlExchange(namespace)
     const own = workerQueue(namespace, this.id)
     await channel.assertExchange(exchange, 'direct', { durable: true })
@@ -284,7 +287,7 @@ export class Worker implements LinkOwner {
   /** A job whose producer does not listen, seen twice, is over. */
   async #checkOrphans() {
     const model = this.#link.session?.model
-    if (!model || performance.now() - this.#connectedAt < AFTER_CONNECTING_MS) return
+    if (!model || now() - this.#connectedAt < AFTER_CONNECTING_MS) return
     const queues = new Set(Array.from(this.#jobs.values(), (job) => job.replyTo))
     const suspects = new Set<string>()
     for (const queue of queues) {
