@@ -69,7 +69,7 @@ export async function findClass<Code extends { readonly name: string }>(
  */
 export function findExport(file: JobFile, what: 'producer' | 'source', name: string): Class {
   const candidates = new Set<Class>()
-  for (const [, value] of allExports(file)) if (typeof value === 'function' && value.name === name) candidates.add(value)
+  for (const [, value] of allExports(file)) if (typeof value === 'function' && read(value, 'name') === name) candidates.add(value)
   // Several classes of one name cannot be told apart: the key of one of them would be a guess at which was meant.
   const [only] = candidates.size === 1 ? candidates : []
   if (only) return only
@@ -93,11 +93,11 @@ export function listClasses(file: JobFile): ExportedClass[] {
   const classes = new Map<unknown, ExportedClass>()
   for (const [, value] of allExports(file)) {
     if (typeof value !== 'function') continue
-    const { name, mapFn, reduceFn, VERSION } = value as unknown as Record<'name' | 'mapFn' | 'reduceFn' | 'VERSION', unknown>
+    const [name, mapFn, reduceFn, version] = ['name', 'mapFn', 'reduceFn', 'VERSION'].map((key) => read(value, key))
     if (typeof name !== 'string') continue
     if (isSourceClass(value)) classes.set(value, { name, kind: 'source' })
     else if (typeof mapFn === 'function' && typeof reduceFn === 'function') {
-      classes.set(value, { name, kind: 'producer', ...(typeof VERSION === 'string' && { version: VERSION }) })
+      classes.set(value, { name, kind: 'producer', ...(typeof version === 'string' && { version }) })
     }
   }
   return [...classes.values()]
@@ -113,10 +113,10 @@ function entries(exports: object): [string, unknown][] {
   return Object.keys(exports).map((key) => [key, read(exports, key)])
 }
 
-/** An export may be a getter that throws: then it is no class that anyone looks for. */
-function read(exports: object, key: string): unknown {
+/** An export, or a static member of one, may be a getter that throws: then it is nothing that anyone looks for. */
+function read(holder: object, key: string): unknown {
   try {
-    return (exports as Record<string, unknown>)[key]
+    return (holder as Record<string, unknown>)[key]
   } catch {
     return undefined
   }

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { extname } from 'node:path'
 
 /** What may be the name of a file in an import, export or require: one in a comment is found too, and no parser is needed. */
 const RELATIVE = /\b(?:from|import|require)\s*\(?\s*(['"])(\.{1,2}\/[^'"]+)\1/g
@@ -20,10 +21,11 @@ export function relativeImports(url: string, text: string): string[] {
 }
 
 function find(url: string): string | undefined {
-  const [, stem, extension] = /^(.*?)(\.[cm]?js)?$/.exec(url) as unknown as [string, string, string | undefined]
-  const compiled = extension === undefined ? [] : [`${stem}${COMPILED[extension]}`]
-  const completed = EXTENSIONS.map((ending) => `${url}${ending}`)
-  const inFolder = EXTENSIONS.map((ending) => `${url}/index${ending}`)
+  const extension = extname(url)
+  const ending = COMPILED[extension]
+  const compiled = ending === undefined ? [] : [`${url.slice(0, -extension.length)}${ending}`]
+  const completed = EXTENSIONS.map((one) => `${url}${one}`)
+  const inFolder = EXTENSIONS.map((one) => `${url}/index${one}`)
   return [url, ...compiled, ...completed, ...inFolder].find((candidate) =>
     statSync(new URL(candidate), { throwIfNoEntry: false })?.isFile(),
   )
