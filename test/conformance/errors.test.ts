@@ -1,20 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DataSource, DataSourceFactory, Producer, PymarError } from '@pymar/core'
+import { DataSource, DataSourceFactory, Producer } from '@pymar/core'
 import { Meddles, NoLength, StartsJob, Stray, Sum } from '../jobs/faults.ts'
-import { errors } from './suite-errors.ts'
+import { errorOf, errors, TEN } from './suite-errors.ts'
 import { local, SUBJECTS } from './transports.ts'
-
-async function errorOf(job: Promise<unknown>): Promise<PymarError> {
-  const value = await job.then(
-    (result) => assert.fail(`no error, but ${result}`),
-    (error: unknown) => error,
-  )
-  assert.ok(value instanceof PymarError, `not a PymarError: ${value}`)
-  return value
-}
-
-const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 for (const subject of SUBJECTS) errors(subject)
 

@@ -27,7 +27,8 @@ import {
 import { Join, Letters, Numbers } from '../jobs/joins.ts'
 import type { AnyProducer, Subject } from './transports.ts'
 
-async function errorOf(job: Promise<unknown>): Promise<PymarError> {
+/** What a job rejects with. */
+export async function errorOf(job: Promise<unknown>): Promise<PymarError> {
   const value = await job.then(
     (result) => assert.fail(`no error, but ${result}`),
     (error: unknown) => error,
@@ -36,7 +37,7 @@ async function errorOf(job: Promise<unknown>): Promise<PymarError> {
   return value
 }
 
-const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+export const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 /** What every transport must do. */
 export function errors(subject: Subject) {

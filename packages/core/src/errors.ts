@@ -85,6 +85,11 @@ export class PymarError extends Error {
 // On the prototype, so that it is no own field which would be printed with each error.
 Object.defineProperty(PymarError.prototype, 'name', { value: 'PymarError', writable: true, configurable: true })
 
+/** What a process that cannot load our own code for a job rejects with: it may be out of file descriptors. */
+export function notRunnable(error: unknown): never {
+  throw new PymarError('WORKER_LOST', `Cannot start a job: what runs it cannot be loaded: ${messageOf(error)}`, { cause: error })
+}
+
 /** The message of anything that was thrown, on one line where it has one. It never throws itself. */
 export function messageOf(thrown: unknown): string {
   try {

@@ -1,6 +1,6 @@
 import { type Check, check, checkOptions, POSITIVE } from './checks.ts'
 import type { BlockSource, ClassOf, DataSource, DataSourceFactory, SourceClass } from './data-source.ts'
-import { messageOf, PymarError } from './errors.ts'
+import { messageOf, notRunnable, PymarError } from './errors.ts'
 import { readGiven } from './job/given.ts'
 import type { ProducerCode } from './job/run.ts'
 import { type Job, type JobControl, startJob } from './ledger/job.ts'
@@ -239,10 +239,6 @@ function readOptions<Options extends object>(owner: string, options: Options, ta
   const copy = readUser(`the options of ${owner}`, () => (typeof options === 'object' && options !== null ? { ...options } : options))
   checkOptions(owner, copy, table)
   return copy
-}
-
-function notRunnable(error: unknown): never {
-  throw new PymarError('WORKER_LOST', `Cannot start a job: what runs it cannot be loaded: ${messageOf(error)}`, { cause: error })
 }
 
 /** Reads what a getter or an iterator of user code gives. */

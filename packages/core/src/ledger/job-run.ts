@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { messageOf, PymarError } from '../errors.ts'
+import { messageOf, notRunnable, PymarError } from '../errors.ts'
 import { currentHost, type JobObserver } from '../host.ts'
 import type { Given } from '../job/given.ts'
 import type { JobCode } from '../job/locate.ts'
@@ -134,9 +134,7 @@ class JobRun {
   }
 
   async #loadDispatcher({ partitions }: JobPlan): Promise<Dispatcher> {
-    const { Dispatcher } = await import('./dispatcher.ts').catch((error) => {
-      throw new PymarError('WORKER_LOST', `Cannot start a job: what runs it cannot be loaded: ${messageOf(error)}`, { cause: error })
-    })
+    const { Dispatcher } = await import('./dispatcher.ts').catch(notRunnable)
     const { given, options, producer } = this.#request
     this.#dispatcher = new Dispatcher(producer.name, partitions, given, options, {
       counted: (partition, bytes) => {
