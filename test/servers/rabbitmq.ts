@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { connect } from 'amqplib'
 import { firstExecutable, inVersions, onPath } from './find-binary.ts'
 import { freePort } from './free-port.ts'
@@ -10,6 +12,7 @@ import { type ServerKind, type StartedServer, URL_VARIABLES } from './server.ts'
 import { ServerProcess } from './server-process.ts'
 
 const LOGIN_LIMIT_MS = 3000
+const run = promisify(execFile)
 
 /** RabbitMQ. */
 export const rabbitmq: ServerKind = {
@@ -36,25 +39,64 @@ function findBinary(): string | undefined {
 }
 
 async function start(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {
-  const [port, distributionPort, epmdPort] = [await freePort(), await freePort(), await freePort()]
-  const env = environment(folder, { port, distributionPort, epmdPort })
-  const started: ServerProcess[] = []
-  const stop = async () => {
-    // The node takes its name off epmd's list, so epmd goes last.
-    for (const process of started.toReversed()) await process.stop()
+  const node = await RabbitNode.start(binary, folder, signal)
+  return { url: node.url, stop: () => node.stop() }
+}
+
+/** A node on ports of its own, whose queues are kept in its folder. */
+export class RabbitNode {
+  readonly url: string
+  readonly #binary: string
+  readonly #folder: string
+  readonly #env: NodeJS.ProcessEnv
+  readonly #epmd: ServerProcess
+  #server: ServerProcess | undefined
+
+  private constructor(binary: string, folder: string, ports: Ports, settings: string) {
+    this.#binary = binary
+    this.#folder = folder
+    this.url = `amqp://127.0.0.1:${ports.port}`
+    this.#env = environment(folder, ports, settings)
+    this.#epmd = new ServerProcess(findEpmd(), ['-port', String(ports.epmdPort), '-address', '127.0.0.1'], { cwd: folder, env: this.#env })
   }
-  try {
-    const epmd = new ServerProcess(findEpmd(), ['-port', String(epmdPort), '-address', '127.0.0.1'], { cwd: folder, env })
-    started.push(epmd)
-    await epmd.untilReady(() => refusal(epmdPort), signal)
-    const node = new ServerProcess(binary, [], { cwd: folder, env })
-    started.push(node)
-    const url = `amqp://127.0.0.1:${port}`
-    await node.untilReady(() => loginFailure(rabbitmq, url), signal)
-    return { url, stop }
-  } catch (error) {
-    await stop()
-    throw error
+
+  /** @param settings Lines for its rabbitmq.conf. */
+  static async start(binary: string, folder: string, signal: AbortSignal, settings = ''): Promise<RabbitNode> {
+    const ports = { port: await freePort(), distributionPort: await freePort(), epmdPort: await freePort() }
+    const node = new RabbitNode(binary, folder, ports, settings)
+    try {
+      await node.#epmd.untilReady(() => refusal(ports.epmdPort), signal)
+      await node.up(signal)
+      return node
+    } catch (error) {
+      await node.stop()
+      throw error
+    }
+  }
+
+  /** Starts it again. */
+  async up(signal: AbortSignal): Promise<void> {
+    this.#server = new ServerProcess(this.#binary, [], { cwd: this.#folder, env: this.#env })
+    await this.#server.untilReady(() => loginFailure(rabbitmq, this.url), signal)
+  }
+
+  /** Ends it in order, or as a fault would. */
+  async down(how: 'stop' | 'kill'): Promise<void> {
+    await this.#server?.[how]()
+  }
+
+  /** What a command of rabbitmqctl says, a row a line. */
+  async ask(...args: readonly string[]): Promise<string[]> {
+    const ctl = firstExecutable([join(dirname(this.#binary), 'rabbitmqctl'), ...onPath('rabbitmqctl')])
+    if (!ctl) throw new Error('Cannot ask a broker: there is no rabbitmqctl beside rabbitmq-server')
+    const { stdout } = await run(ctl, ['-q', '--no-table-headers', ...args], { cwd: this.#folder, env: this.#env })
+    return stdout.split('\n').filter((line) => line !== '')
+  }
+
+  async stop(): Promise<void> {
+    await this.down('stop')
+    // The node takes its name off epmd's list, so epmd goes last.
+    await this.#epmd.stop()
   }
 }
 
@@ -75,13 +117,13 @@ interface Ports {
   readonly epmdPort: number
 }
 
-/** Everything that RabbitMQ and Erlang would read or write elsewhere points into the folder. */
-function environment(folder: string, { port, distributionPort, epmdPort }: Ports): NodeJS.ProcessEnv {
+/** Everything that RabbitMQ and Erlang would read or write elsewhere points into the folder. @param more Lines of its configuration. */
+function environment(folder: string, { port, distributionPort, epmdPort }: Ports, more: string): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ_|ERL_|NOTIFY_SOCKET$)/.test(name))
   const config = join(folder, 'rabbitmq.conf')
   const settings = join(folder, 'rabbitmq-env.conf')
   const plugins = join(folder, 'enabled_plugins')
-  writeFileSync(config, `listeners.tcp.1 = 127.0.0.1:${port}\n`)
+  writeFileSync(config, `listeners.tcp.1 = 127.0.0.1:${port}\n${more}\n`)
   writeFileSync(settings, '')
   writeFileSync(plugins, '[].\n')
   return {

@@ -79,6 +79,12 @@ export class ServerProcess {
     return this.#stopped
   }
 
+  /** Ends it as a fault would: it has no time to write anything down. */
+  kill(): Promise<void> {
+    this.#killGroup()
+    return this.stop()
+  }
+
   async #stop(): Promise<void> {
     this.#child.kill(this.#stopSignal)
     if (!(await within(this.exited, this.#stopLimitMs))) this.#killGroup()
