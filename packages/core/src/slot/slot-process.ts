@@ -3,10 +3,13 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { clearTimeout, nextTick, setImmediate, setTimeout } from '../timers.ts'
 import { bytesOf, type FromSlot, isFromSlot, type ToSlot } from './messages.ts'
+import { prefixOutput } from './prefix-output.ts'
 
 export interface SlotSettings {
   /** Heap of the slot in MiB; Node's own limit where it is not given. */
   readonly memory?: number
+  /** What becomes of what it prints: it goes to stderr as it is, or with the slot before each line. Default: as it is. */
+  readonly output?: 'plain' | 'prefixed'
   /** A process that does not say within so many milliseconds that it is up is given up. Default 60,000. */
   readonly startLimitMs?: number
 }
@@ -56,14 +59,16 @@ export class SlotProcess {
   #ending = false
   #ended = false
 
-  constructor({ memory, startLimitMs = START_LIMIT_MS }: SlotSettings, events: ProcessEvents) {
+  constructor(settings: SlotSettings, events: ProcessEvents) {
+    const { startLimitMs = START_LIMIT_MS } = settings
     this.#events = events
     try {
-      this.#child = forkSlot(this.#launched, memory)
+      this.#child = forkSlot(this.#launched, settings)
     } catch (error) {
       this.#notStarted(error as Error)
       return
     }
+    if (settings.output === 'prefixed') prefixOutput(this.#child)
     this.#startTimer = setTimeout(() => this.#tooLate(startLimitMs), startLimitMs).unref()
     // What keeps the starting process alive is the job that runs, not the slots that stay warm after it.
     this.#child.unref()
@@ -150,13 +155,13 @@ export class SlotProcess {
   }
 }
 
-function forkSlot(launched: boolean, memory: number | undefined): ChildProcess {
+function forkSlot(launched: boolean, { memory, output }: SlotSettings): ChildProcess {
   const [launcher, ...launcherArgs] = LAUNCHER
   const flags = [...inheritedFlags(), ...(memory === undefined ? [] : [`--max-old-space-size=${memory}`])]
   return fork(CHILD, [String(process.pid), launched ? 'signalled' : 'thread'], {
     serialization: 'advanced',
     // What user code prints goes to the script's stderr: stdout is the script's own.
-    stdio: ['ignore', 2, 2, 'ipc'],
+    stdio: output === 'prefixed' ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 2, 2, 'ipc'],
     execArgv: launched ? [...launcherArgs, process.execPath, ...flags] : flags,
     ...(launched && { execPath: launcher }),
   })
