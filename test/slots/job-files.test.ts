@@ -62,7 +62,7 @@ test('slots that load another text than those before them are refused, and the j
   assert.equal(code, 0, err)
   assert.match(
     out,
-    /^4\nJOB_FILE Cannot load job file .*: it, or a file that it imports, was changed while the script runs; start the script again\n$/,
+    /^4\nJOB_FILE Cannot load job file .*: it, or a file that it imports, was changed since it was first loaded; start the script, or the worker, again\n$/,
   )
 })
 

@@ -10,18 +10,26 @@ const BOM = /^\uFEFF/
  * @param url The job file's `file:` URL.
  */
 export function codeOf(url: string): string {
-  const texts: string[] = []
-  const seen = new Set<string>()
+  return (
+    filesOf(url)
+      .map(({ text }) => text.replace(BOM, '').replaceAll('\r\n', '\n'))
+      // With its length before it, so that no two lists of files look alike.
+      .map((text) => `${text.length}\n${text}`)
+      .join('')
+  )
+}
+
+/** A job file with all files that it imports by relative names, each once. */
+export function filesOf(url: string): { url: string; text: string }[] {
+  const files = new Map<string, { url: string; text: string }>()
   const add = (file: string) => {
-    if (seen.has(file)) return
-    seen.add(file)
-    const text = readText(file).replace(BOM, '').replaceAll('\r\n', '\n')
-    // With its length before it, so that no two lists of files look alike.
-    texts.push(`${text.length}\n${text}`)
+    if (files.has(file)) return
+    const text = readText(file)
+    files.set(file, { url: file, text })
     for (const next of relativeImports(file, text)) add(next)
   }
   add(url)
-  return texts.join('')
+  return [...files.values()]
 }
 
 /** A file that cannot be read counts as empty: whoever imports it will say so. */

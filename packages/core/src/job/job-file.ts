@@ -13,11 +13,12 @@ const known = new Map<string, Promise<JobFileAt>>()
 
 /** Looks at a job file, once in the life of this process: warm slots have loaded what it was then. */
 export function jobFileAt(url: string): Promise<JobFileAt> {
-  const found = known.get(url) ?? lookAt(url)
+  const found = known.get(url) ?? readJobFile(url)
   known.set(url, found)
   return found
 }
 
-async function lookAt(url: string): Promise<JobFileAt> {
+/** Looks at a job file as it is now. */
+export async function readJobFile(url: string): Promise<JobFileAt> {
   return { url, loader: await loaderFor(url), code: codeOf(url) }
 }

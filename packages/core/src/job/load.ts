@@ -25,8 +25,8 @@ type Class = Function
 export async function loadJobFile({ url, loader, code }: JobFileAt): Promise<JobFile> {
   const file = await importJobFile(url, loader)
   if (codeOf(url) === code) return file
-  const found = 'it, or a file that it imports, was changed while the script runs'
-  throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${found}; start the script again`)
+  const found = 'it, or a file that it imports, was changed since it was first loaded'
+  throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: ${found}; start the script, or the worker, again`)
 }
 
 async function importJobFile(url: string, loader: Loader): Promise<JobFile> {

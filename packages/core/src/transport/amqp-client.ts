@@ -1,7 +1,7 @@
 import type { PymarError } from '../errors.ts'
 import { messageOf } from '../errors.ts'
 import { Joiner, type Parcel, pack, split, unpack } from '../wire/frame.ts'
-import { controlExchange, keyOfWorker, OWN_QUEUE_OPTIONS, replyQueue } from '../wire/names.ts'
+import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, workerQueue } from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from './amqp-link.ts'
 
@@ -35,12 +35,23 @@ export class AmqpClient implements LinkOwner {
     return this.#link.open()
   }
 
-  close(): Promise<void> {
-    return this.#link.close()
+  async close(): Promise<void> {
+    // It would end by itself, in a minute.
+    await this.#link.session?.channel.deleteQueue(this.replyTo).catch(() => {})
+    await this.#link.close()
   }
 
   get session(): Session | undefined {
     return this.#link.session
+  }
+
+  consumersOf(queue: string): Promise<number | undefined> {
+    return this.#link.consumersOf(queue)
+  }
+
+  /** How many consumers the queue of a worker's own has: none, where it is gone. */
+  consumersOfWorker(worker: string): Promise<number | undefined> {
+    return this.#link.consumersOf(workerQueue(this.#namespace, worker))
   }
 
   join(job: string, post: JobPost): void {
@@ -56,9 +67,18 @@ export class AmqpClient implements LinkOwner {
     this.#link.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true, persistent: true }, confirmed)
   }
 
-  /** Speaks to the workers that listen to a key. */
-  control(key: string, message: ControlMessage, payload?: Uint8Array): void {
-    const exchange = controlExchange(this.#namespace)
+  /** Speaks to one worker. */
+  controlWorker(worker: string, message: ControlMessage, payload?: Uint8Array): void {
+    this.control(toWorker(this.#namespace, worker), message, payload)
+  }
+
+  /** Speaks to all workers that have a producer of this name. */
+  controlNamesakes(producer: string, message: ControlMessage): void {
+    this.control(toNamesakes(this.#namespace, producer), message)
+  }
+
+  /** Speaks to the workers that listen there. */
+  control({ exchange, key }: Address, message: ControlMessage, payload?: Uint8Array): void {
     for (const { body, properties } of split(pack([{ message, ...(payload && { payload }) }]))) {
       // Nobody needs to be there to hear it, and what it was about is asked again where it matters.
       this.#link.publish(exchange, key, body, { ...properties, replyTo: this.replyTo, appId: this.replyTo }, () => {})
@@ -66,10 +86,10 @@ export class AmqpClient implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
-    await channel.assertExchange(controlExchange(this.#namespace), 'direct', { durable: true })
     await channel.assertQueue(this.replyTo, OWN_QUEUE_OPTIONS)
     await channel.consume(this.replyTo, (message) => {
-      if (!message) return
+      // Somebody has deleted the queue.
+      if (!message) return this.#link.restart()
       this.#hear(message)
       channel.ack(message)
     })
@@ -111,6 +131,6 @@ export class AmqpClient implements LinkOwner {
     const post = this.#jobs.get(message.job)
     if (post) return post.reply(message, payload, worker)
     // Of a job that is over: whoever still works on it need not.
-    if (message.type === 'started' || message.type === 'fetch') this.control(keyOfWorker(worker), { type: 'stop', job: message.job })
+    if (message.type === 'started' || message.type === 'fetch') this.controlWorker(worker, { type: 'stop', job: message.job })
   }
 }

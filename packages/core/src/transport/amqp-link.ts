@@ -49,6 +49,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** What the broker says when another try would be refused too. */
 const REFUSAL = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530/
 
+const NOT_FOUND = /NOT[-_]FOUND|404/
+
 /** A connection to a broker that comes back. */
 export class Link {
   readonly #settings: LinkSettings
@@ -56,8 +58,6 @@ export class Link {
   #session: Session | undefined
   #opening: Promise<void> | undefined
   #closed = false
-  /** Channels of a connection that is about to be found lost. */
-  readonly #closedChannels = new WeakSet<Channel>()
   /** Whether the session has been set up. */
   #ready = false
 
@@ -81,11 +81,6 @@ export class Link {
     return this.#opening
   }
 
-  /** Whether this is the channel of the connection that there is. */
-  isOpen(channel: Channel): boolean {
-    return this.#session?.channel === channel && !this.#closedChannels.has(channel)
-  }
-
   async close(): Promise<void> {
     this.#closed = true
     const session = this.#session
@@ -95,6 +90,31 @@ export class Link {
     const alive = setInterval(() => {}, LONGEST_TIMER_MS)
     await session.model.close().catch(() => {})
     clearInterval(alive)
+  }
+
+  /** Begins anew on another connection: something that this one rests on was taken away. */
+  restart(): void {
+    this.#session?.model.close().catch(() => {})
+  }
+
+  /**
+   * How many consumers a queue has, or undefined if there is no such queue.
+   *
+   * @throws {Error} If there is no connection to ask over.
+   */
+  async consumersOf(queue: string): Promise<number | undefined> {
+    if (!this.#session) throw new Error('there is no connection')
+    // The broker closes a channel that asks for what is not there, so it is one for this question alone.
+    const channel = await this.#session.model.createChannel()
+    channel.on('error', () => {})
+    try {
+      return (await channel.checkQueue(queue)).consumerCount
+    } catch (error) {
+      if (NOT_FOUND.test(messageOf(error))) return undefined
+      throw error
+    } finally {
+      await channel.close().catch(() => {})
+    }
   }
 
   /** @param confirmed Called when the broker has the message, or with an error if that cannot be known any more. */
@@ -128,6 +148,7 @@ export class Link {
     if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
     const model = await connect(url.href, { ...this.#settings.tls, noDelay: true, timeout: CONNECT_LIMIT_MS } as SocketOptions)
     letGo(model)
+    if (this.#closed) return void (await model.close())
     // What is wrong with a connection is told by its end.
     model.on('error', () => {})
     let gone = false
@@ -142,7 +163,6 @@ export class Link {
         one.on('error', () => {})
         // A channel that the broker has closed is of no use, nor is the rest of the session without it.
         one.on('close', () => {
-          this.#closedChannels.add(one)
           model.close().catch(() => {})
         })
       }
@@ -201,4 +221,4 @@ function letGo(model: ChannelModel) {
   for (const held of [stream, heartbeater?.sendTimer, heartbeater?.recvTimer]) held?.unref?.()
 }
 
-export type { ConsumeMessage, Message }
+export type { Channel, ConsumeMessage, Message }

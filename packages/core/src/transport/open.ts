@@ -1,16 +1,9 @@
 import type { ProducerOptions } from '../options.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { LocalTransport } from './local.ts'
-import type { Transport } from './port.ts'
+import type { Opened, Transport } from './port.ts'
 
 const BROKER_TIMEOUT_MS = 30_000
-
-/** The transport that a producer's options ask for, and what its jobs may go on with. */
-export interface Opened {
-  readonly transport: Transport
-  /** What `onTimeout: 'local'` goes on with; not there where the job is computed on this machine anyway. */
-  readonly fallback?: () => Transport
-}
 
 /**
  * Opens the transport that a producer's options ask for. It waits for nothing: what must be connected is connected for the first job.
@@ -24,7 +17,11 @@ export async function openTransport(options: ProducerOptions): Promise<Opened> {
     new LocalTransport({ ...(count !== undefined && { slots: count }), ...(slotMemory !== undefined && { memory: slotMemory }) })
   if (!named || localMode) return { transport: local() }
   const { readBroker } = await import('../wire/broker-url.ts')
-  return { transport: await openAmqp(readBroker(named), options, local(1)), fallback: () => local() }
+  return {
+    transport: await openAmqp(readBroker(named), options, local(1)),
+    fallback: () => local(),
+    withoutBroker: options.fallback === 'local',
+  }
 }
 
 async function openAmqp(

@@ -82,3 +82,12 @@ export interface Transport {
   /** Lets go of what was opened, and leaves it warm for a while, for the next job. */
   release(): void
 }
+
+/** The transport that a producer's options ask for, and what its jobs may go on with. */
+export interface Opened {
+  readonly transport: Transport
+  /** What a job goes on with on this machine; not there where it is computed here anyway. */
+  readonly fallback?: () => Transport
+  /** Whether it does so where the broker cannot be reached, not only when its time is over. */
+  readonly withoutBroker?: boolean
+}

@@ -1,17 +1,15 @@
-import { relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
-import { keyOfProducer, keyOfQueue, TASK_QUEUE_OPTIONS } from '../wire/names.ts'
+import { TASK_QUEUE_OPTIONS, toWorkersOf } from '../wire/names.ts'
 import type { ReplyMessage } from '../wire/protocol.ts'
 import type { AmqpClient } from './amqp-client.ts'
 
 export interface WorkersSettings {
   readonly producer: string
   readonly fingerprint: string
-  /** The job file. */
-  readonly url: string
   readonly workerTimeoutMs: number
+  /** The command that starts a worker. */
+  readonly command: string
 }
 
 /** So long without a worker, in milliseconds, and the command that starts one is said. */
@@ -53,7 +51,7 @@ export class Workers {
 
   /** Has all workers of this queue say that they are there. */
   ask(): void {
-    this.#client.control(keyOfQueue(this.#queue), { type: 'who' })
+    this.#client.control(toWorkersOf(this.#queue), { type: 'who' })
   }
 
   /** Declares the queue, and says how many tasks wait there, and how many workers take some. */
@@ -89,9 +87,9 @@ export class Workers {
     if (consumers > 0) return this.ask()
     const waitedMs = now() - this.#since
     const { workerTimeoutMs, producer } = this.#settings
-    if (!this.#asked) this.#client.control(keyOfProducer(producer), { type: 'who' })
+    if (!this.#asked) this.#client.controlNamesakes(producer, { type: 'who' })
     this.#asked = true
-    const found = `no worker takes its tasks${this.#others()}; start one: ${this.#command()}`
+    const found = `no worker takes its tasks${this.#others()}; start one: ${this.#settings.command}`
     if (waitedMs > workerTimeoutMs) {
       return failed(new PymarError('NO_WORKERS', `Cannot compute ${producer} within workerTimeoutMs ${workerTimeoutMs}: ${found}`))
     }
@@ -106,11 +104,5 @@ export class Workers {
     const { size } = this.#strangers
     if (size === 0) return ''
     return `, and ${size === 1 ? 'a worker' : `${size} workers`} of that name run${size === 1 ? 's' : ''} other code (${[...this.#strangers].join(', ')})`
-  }
-
-  /** What a user types where the job file is at hand. */
-  #command(): string {
-    const path = relative(process.cwd(), fileURLToPath(this.#settings.url))
-    return `pymar-worker ./${path} -p ${this.#settings.producer}`
   }
 }

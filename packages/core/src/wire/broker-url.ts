@@ -6,6 +6,8 @@ export interface Broker {
   readonly url: string
   /** The same, with the password masked: what may be printed. */
   readonly shown: string
+  /** What the user wrote, with the password masked. */
+  readonly named: string
 }
 
 /**
@@ -22,7 +24,7 @@ export function readBroker(named: string): Broker {
       `Cannot read broker "${mask(named)}" as it must be ${rule}; an IPv6 address stands in brackets`,
     )
   }
-  return { url: url.href, shown: mask(url.href) }
+  return { url: url.href, shown: mask(url.href), named: mask(named) }
 }
 
 function parse(text: string): URL | undefined {

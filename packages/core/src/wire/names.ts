@@ -30,24 +30,31 @@ export function workerQueue(namespace: string, worker: string): string {
   return `${prefix(namespace)}.worker.${worker}`
 }
 
-/** Where producers speak to workers: by the keys below. */
-export function controlExchange(namespace: string): string {
-  return `${prefix(namespace)}.control`
+/** Where a message goes: an exchange, and the key that it looks at. */
+export interface Address {
+  readonly exchange: string
+  readonly key: string
 }
 
+/**
+ * Producers speak to workers over an exchange that every virtual host has: one of our own would be left behind for ever, or would
+ * be gone when somebody publishes to it.
+ */
+export const CONTROL_EXCHANGE = 'amq.direct'
+
 /** All workers that take tasks from this queue. */
-export function keyOfQueue(queue: string): string {
-  return `queue.${queue}`
+export function toWorkersOf(queue: string): Address {
+  return { exchange: CONTROL_EXCHANGE, key: `${queue}.control` }
 }
 
 /** All workers that have a producer of this name, whatever their code. */
-export function keyOfProducer(producer: string): string {
-  return `producer.${producer}`
+export function toNamesakes(namespace: string, producer: string): Address {
+  return { exchange: CONTROL_EXCHANGE, key: `${prefix(namespace)}.${producer}.control` }
 }
 
 /** One worker. */
-export function keyOfWorker(worker: string): string {
-  return `worker.${worker}`
+export function toWorker(namespace: string, worker: string): Address {
+  return { exchange: '', key: workerQueue(namespace, worker) }
 }
 
 /** Hexadecimal digits of a fingerprint: 64 bits, which no two job files on one broker share by chance. */

@@ -6,15 +6,20 @@ import type { SlotPool } from '../slot/pool.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
 import { encode } from '../wire/codec.ts'
 import { describeError } from '../wire/error-record.ts'
-import type { PartitionsMessage, TaskEntry } from '../wire/protocol.ts'
+import type { TaskEntry } from '../wire/protocol.ts'
+import type { Delivery } from './delivery.ts'
 import type { Replies } from './replies.ts'
 
-/** One task that a worker holds, until its answer is with the broker. */
-export interface HeldTask {
+/** One task that this worker computes. */
+interface HeldTask {
   readonly index: number
   readonly attempt: number
-  /** Called when the broker may forget it. */
-  readonly done: () => void
+  /** Called when its answer is with the broker, or nobody waits for it. One that was delivered again has several. */
+  readonly done: (() => void)[]
+  /** Since when a slot computes it, and what reports that. */
+  running?: { readonly since: number; readonly report: NodeJS.Timeout }
+  /** Whether its answer is on its way. */
+  answered: boolean
 }
 
 /** How an attempt ended. */
@@ -22,6 +27,7 @@ type Answer =
   | { readonly type: 'partial'; readonly ms: number }
   | { readonly type: 'failed'; readonly code: ErrorCode }
   | { readonly type: 'lost'; readonly pid: number; readonly exit: string }
+  | { readonly type: 'returned' }
 
 /** A task that runs longer than this, in milliseconds, is reported. */
 const REPORT_MS = 20
@@ -32,23 +38,14 @@ export class HeldJob {
   readonly replyTo: string
   readonly #replies: Replies
   readonly #lease: Lease<HeldTask>
-  readonly #held = new Set<HeldTask>()
-  /** Tasks that a slot computes: since when, and what reports them. */
-  readonly #running = new Map<HeldTask, { readonly since: number; readonly report: NodeJS.Timeout }>()
+  /** By index and attempt. */
+  readonly #tasks = new Map<string, HeldTask>()
 
-  constructor(
-    pool: SlotPool,
-    file: JobFileAt,
-    replies: Replies,
-    message: PartitionsMessage,
-    producer: string,
-    replyTo: string,
-    params?: Uint8Array,
-  ) {
-    this.id = message.job
+  constructor(pool: SlotPool, file: JobFileAt, replies: Replies, { message, producer, replyTo }: Delivery, params?: Uint8Array) {
+    const { job: id, of: partitions, source } = message
+    this.id = id
     this.replyTo = replyTo
     this.#replies = replies
-    const { job: id, of: partitions, source } = message
     this.#lease = pool.lease(file, {
       id,
       partitions,
@@ -64,70 +61,78 @@ export class HeldJob {
     })
   }
 
-  /** Tasks that are held, each with its attempt. */
-  get tasks(): (readonly [job: string, index: number, attempt: number])[] {
-    return Array.from(this.#held, ({ index, attempt }) => [this.id, index, attempt] as const)
-  }
-
   compute([index, attempt, offset, limit]: TaskEntry, hint: Uint8Array | undefined, slice: Uint8Array | undefined, done: () => void): void {
-    const held: HeldTask = { index, attempt, done }
-    this.#held.add(held)
-    const task: Task = { kind: 'partition', partition: { index, offset, limit }, attempt, ...(hint && { hint }), ...(slice && { slice }) }
-    this.#lease.send(held, task)
+    const key = keyOf(index, attempt)
+    const held = this.#tasks.get(key)
+    // The broker has given it to this worker again, after a connection was lost.
+    if (held) return void held.done.push(done)
+    const task: HeldTask = { index, attempt, done: [done], answered: false }
+    this.#tasks.set(key, task)
+    const partition = { index, offset, limit }
+    this.#lease.send(task, { kind: 'partition', partition, attempt, ...(hint && { hint }), ...(slice && { slice }) } satisfies Task)
   }
 
   /** Nobody waits for this attempt any more. */
   stop(index: number, attempt: number): void {
-    for (const task of this.#held) if (task.index === index && task.attempt === attempt) this.#drop(task)
+    const task = this.#tasks.get(keyOf(index, attempt))
+    if (!task) return
+    this.#lease.stop(task)
+    this.#forget(task)
+  }
+
+  /** Gives back what has not begun, or all there is. */
+  giveBack(all: boolean): void {
+    for (const task of [...this.#tasks.values()]) {
+      if (task.running && !all) continue
+      this.#lease.stop(task)
+      this.#answer(task, { type: 'returned' })
+    }
   }
 
   /** Nobody waits for any of it. */
   close(): void {
     this.#lease.close()
-    for (const task of [...this.#held]) this.#forget(task)
-  }
-
-  #drop(task: HeldTask) {
-    this.#lease.stop(task)
-    this.#forget(task)
+    for (const task of [...this.#tasks.values()]) this.#forget(task)
   }
 
   #started(task: HeldTask) {
     const { index, attempt } = task
     const report = () => this.#replies.send(this.replyTo, { type: 'started', job: this.id, index, attempt })
-    this.#running.set(task, { since: now(), report: setTimeout(report, REPORT_MS).unref() })
+    task.running = { since: now(), report: setTimeout(report, REPORT_MS).unref() }
   }
 
   #ended(task: HeldTask, outcome: Outcome) {
-    if ('bytes' in outcome)
-      return this.#answer(task, { type: 'partial', ms: now() - (this.#running.get(task)?.since ?? now()) }, outcome.bytes)
+    const ms = task.running ? now() - task.running.since : 0
+    if ('bytes' in outcome) return this.#answer(task, { type: 'partial', ms }, outcome.bytes)
     this.#answer(task, { type: 'failed', code: outcome.code }, encode(outcome.error, 'an error'))
   }
 
   #broken(error: unknown) {
     const record = encode(describeError(error), 'an error')
     const code = error instanceof PymarError ? error.code : 'JOB_FILE'
-    const tasks = [...this.#held]
+    const tasks = [...this.#tasks.values()]
     this.#replies.send(this.replyTo, { type: 'broken', job: this.id, code }, record, () => {
       for (const task of tasks) this.#forget(task)
     })
   }
 
   #answer(task: HeldTask, answer: Answer, payload?: Uint8Array) {
-    if (!this.#held.has(task)) return
-    this.#ceased(task)
     const { index, attempt } = task
+    if (task.answered || this.#tasks.get(keyOf(index, attempt)) !== task) return
+    task.answered = true
+    clearTimeout(task.running?.report)
     this.#replies.send(this.replyTo, { ...answer, job: this.id, index, attempt }, payload, () => this.#forget(task))
   }
 
   #forget(task: HeldTask) {
-    if (!this.#held.delete(task)) return
-    this.#ceased(task)
-    task.done()
+    const key = keyOf(task.index, task.attempt)
+    if (this.#tasks.get(key) !== task) return
+    this.#tasks.delete(key)
+    clearTimeout(task.running?.report)
+    for (const done of task.done) done()
   }
+}
 
-  #ceased(task: HeldTask) {
-    clearTimeout(this.#running.get(task)?.report)
-    this.#running.delete(task)
-  }
+function keyOf(index: number, attempt: number): string {
+  return `${index} ${attempt}`
 }

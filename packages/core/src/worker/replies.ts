@@ -1,18 +1,22 @@
-import { nextTick } from '../timers.ts'
+import { nextTick, setTimeout } from '../timers.ts'
 import type { Link } from '../transport/amqp-link.ts'
 import { type Parcel, pack, split } from '../wire/frame.ts'
 import type { ReplyMessage } from '../wire/protocol.ts'
 
 interface Reply extends Parcel<ReplyMessage> {
-  /** Called when the broker has it, or it is lost with the connection: then the broker gives the task to somebody again. */
+  /** Called when the broker has it. */
   readonly settled?: () => void
 }
 
-/** What a worker says to producers. What is said in one turn to one of them goes in one message. */
+/** Milliseconds before what the broker could not take is tried again. */
+const AGAIN_MS = 200
+
+/** What a worker says to producers. What is said in one turn to one of them goes in one message; without a connection it waits for the next. */
 export class Replies {
   readonly #link: Link
   readonly #worker: string
   readonly #outbox = new Map<string, Reply[]>()
+  #flushing = false
 
   constructor(link: Link, worker: string) {
     this.#link = link
@@ -21,23 +25,50 @@ export class Replies {
 
   /** @param to The producer's reply queue. */
   send(to: string, message: ReplyMessage, payload?: Uint8Array, settled?: () => void): void {
-    if (this.#outbox.size === 0) nextTick(() => this.#flush())
-    const replies = this.#outbox.get(to) ?? []
-    this.#outbox.set(to, replies)
-    replies.push({ message, ...(payload && { payload }), ...(settled && { settled }) })
+    this.#put(to, [{ message, ...(payload && { payload }), ...(settled && { settled }) }])
+    if (this.#flushing) return
+    this.#flushing = true
+    nextTick(() => this.flush())
   }
 
-  #flush() {
-    for (const [to, replies] of this.#outbox) {
-      const pieces = split(pack(replies))
-      pieces.forEach((piece, i) => {
-        const last = i === pieces.length - 1
-        const settled = () => {
-          if (last) for (const reply of replies) reply.settled?.()
-        }
-        this.#link.publish('', to, piece.body, { ...piece.properties, appId: this.#worker, mandatory: true, persistent: true }, settled)
+  /** Says what waits. */
+  flush(): void {
+    this.#flushing = false
+    if (!this.#link.session) return
+    const outbox = [...this.#outbox]
+    this.#outbox.clear()
+    for (const [to, replies] of outbox) this.#publish(to, replies)
+  }
+
+  /** Nobody listens there any more. */
+  drop(to: string): void {
+    const replies = this.#outbox.get(to)
+    this.#outbox.delete(to)
+    for (const { settled } of replies ?? []) settled?.()
+  }
+
+  #put(to: string, replies: readonly Reply[]) {
+    const waiting = this.#outbox.get(to)
+    if (waiting) waiting.push(...replies)
+    else this.#outbox.set(to, [...replies])
+  }
+
+  #publish(to: string, replies: readonly Reply[]) {
+    const pieces = split(pack(replies))
+    const failed = () => {
+      // Said again, whole, on the next connection: a producer counts each answer once.
+      this.#put(to, replies)
+      setTimeout(() => this.flush(), AGAIN_MS).unref()
+    }
+    let left = pieces.length
+    let lost = false
+    for (const { body, properties } of pieces) {
+      this.#link.publish('', to, body, { ...properties, appId: this.#worker, mandatory: true, persistent: true }, (error) => {
+        lost ||= error !== undefined
+        if (--left > 0) return
+        if (lost) failed()
+        else for (const { settled } of replies) settled?.()
       })
     }
-    this.#outbox.clear()
   }
 }

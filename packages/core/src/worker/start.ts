@@ -3,14 +3,16 @@ import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { BOOLEAN, type Check, COUNT, checkOptions, POSITIVE } from '../checks.ts'
 import { PymarError } from '../errors.ts'
-import { jobFileAt } from '../job/job-file.ts'
+import { readJobFile } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import { PRODUCER_OPTIONS, type WorkerHandle, type WorkerOptions } from '../options.ts'
 import { SlotPool } from '../slot/pool.ts'
-import { readBroker } from '../wire/broker-url.ts'
+import { type Broker, readBroker } from '../wire/broker-url.ts'
 import { Worker } from './worker.ts'
 
 const GRACE_MS = 30_000
+/** RabbitMQ's own default of consumer_timeout. */
+const ACK_TIMEOUT_MS = 30 * 60_000
 const areNames: Check = {
   holds: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== ''),
   rule: 'a list of class names',
@@ -25,41 +27,62 @@ const WORKER_OPTIONS: Readonly<Record<keyof WorkerOptions, Check>> = {
   namespace: PRODUCER_OPTIONS.namespace,
   purge: BOOLEAN,
   graceMs: COUNT,
+  ackTimeoutMs: POSITIVE,
   log: { holds: (value) => typeof value === 'function', rule: 'a function' },
 }
 
-/** See `startWorker()` in ../start-worker.ts, which loads this when it is called. */
-export async function start(file: string | URL, options: WorkerOptions = {}): Promise<WorkerHandle> {
+/** The URL of a job file that was named by a path, from the working directory, or by a URL. */
+export function jobFileUrl(file: string | URL): string {
+  return file instanceof URL ? file.href : pathToFileURL(resolve(file)).href
+}
+
+/** The broker that a worker's options name. */
+export function brokerOf({ queue = process.env['PYMAR_QUEUE'] }: WorkerOptions): Broker {
+  return readBroker(queue || 'localhost')
+}
+
+/**
+ * See `startWorker()` in ../start-worker.ts, which loads this when it is called.
+ *
+ * @param signal Ends a worker that is not ready yet.
+ */
+export async function start(file: string | URL, options: WorkerOptions = {}, signal?: AbortSignal): Promise<WorkerHandle> {
   checkOptions('startWorker()', options, WORKER_OPTIONS)
-  const {
-    slots = availableParallelism(),
-    slotMemory,
-    namespace = 'default',
-    tls,
-    purge = false,
-    graceMs = GRACE_MS,
-    log = () => {},
-  } = options
-  const broker = readBroker(options.queue ?? process.env['PYMAR_QUEUE'] ?? 'localhost')
-  const at = await jobFileAt(file instanceof URL ? file.href : pathToFileURL(resolve(file)).href)
-  const pool = new SlotPool({ slots, ...(slotMemory !== undefined && { memory: slotMemory }) })
+  const { slots = availableParallelism(), slotMemory, namespace = 'default', tls } = options
+  const { purge = false, graceMs = GRACE_MS, ackTimeoutMs = ACK_TIMEOUT_MS, log = () => {} } = options
+  const link = { broker: brokerOf(options), timeoutMs: Number.POSITIVE_INFINITY, ...(tls && { tls }) }
+  const at = await readJobFile(jobFileUrl(file))
+  const pool = new SlotPool({ slots, output: 'prefixed', ...(slotMemory !== undefined && { memory: slotMemory }) })
   // Slots do not keep a process alive, and what is awaited here must.
   const alive = setInterval(() => {}, 2 ** 30)
+  let worker: Worker | undefined
   try {
-    const classes = await pool.preload(at)
+    const classes = await orAborted(pool.preload(at), signal)
     const producers = choose('producer', classes, options.producers, at.url)
     choose('source', classes, options.sources ?? [], at.url)
-    const link = { broker, timeoutMs: Number.POSITIVE_INFINITY, ...(tls && { tls }) }
-    const worker = new Worker({ link, namespace, file: at, pool, producers, purge, log })
-    await worker.start()
-    const close = () => worker.close(graceMs)
-    return { id: worker.id, queues: worker.served.map(({ queue }) => queue), close, [Symbol.asyncDispose]: close }
+    const started = new Worker({ link, namespace, file: at, pool, producers, purge, ackTimeoutMs, log })
+    worker = started
+    await orAborted(started.start(), signal)
+    const close = () => started.close(graceMs)
+    return { id: started.id, slots, served: started.served, close, [Symbol.asyncDispose]: close }
   } catch (error) {
-    await pool.close()
+    await (worker?.close(0) ?? pool.close())
     throw error
   } finally {
     clearInterval(alive)
   }
+}
+
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise
+  const aborted = new Promise<never>((_, reject) => {
+    const abort = () =>
+      reject(new PymarError('CANCELLED', 'Cannot start a worker: it was ended before it was ready', { cause: signal.reason }))
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  promise.catch(() => {})
+  return Promise.race([promise, aborted])
 }
 
 /** The classes of these names, or all where none are named. */

@@ -1,0 +1,211 @@
+import type { PymarError } from '../errors.ts'
+import { nextTick } from '../timers.ts'
+import { decode } from '../wire/codec.ts'
+import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
+import { toWorkersOf } from '../wire/names.ts'
+import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
+import type { AmqpClient, JobPost } from './amqp-client.ts'
+import { LostTasks } from './lost-tasks.ts'
+import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
+import { type PartitionAttempt, TaskBatches } from './task-batch.ts'
+import type { Workers } from './workers.ts'
+
+/** Tasks that are out at once: many times what workers hold, so that one that joins late finds some. */
+const WINDOW = 1024
+
+/** One job's way to the workers that take its tasks from a queue; its reductions go to a channel of this machine. */
+export class AmqpChannel implements Channel, JobPost {
+  readonly #client: AmqpClient
+  readonly #job: JobSpec
+  readonly #queue: string
+  readonly #reductions: Channel
+  readonly #workers: Workers
+  readonly #batches: TaskBatches
+  readonly #lost: LostTasks
+  /** Partitions that are out, by index. */
+  readonly #sent = new Map<number, PartitionAttempt>()
+  /** Those of them of which it is not known that the broker has them. */
+  readonly #unconfirmed = new Set<PartitionAttempt>()
+  #outbox: PartitionAttempt[] = []
+  #events: ChannelEvents | undefined
+  #wasSent = false
+  #closed = false
+
+  constructor(client: AmqpClient, job: JobSpec, queue: string, reductions: Channel, workers: Workers) {
+    this.#client = client
+    this.#job = job
+    this.#queue = queue
+    this.#reductions = reductions
+    this.#workers = workers
+    this.#batches = new TaskBatches(job)
+    this.#lost = new LostTasks({
+      sent: this.#sent,
+      waiting: async () => (await workers.declare()).messageCount,
+      consumersOfWorker: (worker) => client.consumersOfWorker(worker),
+      ask: () => workers.ask(),
+      again: (attempt) => this.#again(attempt),
+      gone: (attempt, worker) => {
+        this.#forget(attempt)
+        this.#events?.lost(attempt, { ...placeOf(worker), exit: 'its worker is gone' })
+      },
+    })
+  }
+
+  listen(events: ChannelEvents): void {
+    this.#events = events
+    this.#reductions.listen(events)
+    this.#client.join(this.#job.id, this)
+    this.#workers.watch((error) => events.broken(error))
+  }
+
+  get hasRoom(): boolean {
+    return this.#sent.size < WINDOW
+  }
+
+  get workers(): number {
+    return this.#workers.slots
+  }
+
+  send(attempt: Attempt): void {
+    if (!isPartition(attempt)) return this.#reductions.send(attempt)
+    this.#wasSent = true
+    this.#sent.set(attempt.id, attempt)
+    this.#unconfirmed.add(attempt)
+    if (this.#outbox.push(attempt) === 1) nextTick(() => this.#flush())
+  }
+
+  stop(attempt: Attempt): void {
+    if (!isPartition(attempt)) return this.#reductions.stop(attempt)
+    this.#forget(attempt)
+    const { id: index, attempt: number } = attempt
+    this.#client.control(toWorkersOf(this.#queue), { type: 'stop-task', job: this.#job.id, index, attempt: number })
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#lost.close()
+    this.#workers.close()
+    this.#client.leave(this.#job.id)
+    this.#reductions.close()
+    // Also where nothing is out any more: workers keep a job's params, and may hold copies of its tasks.
+    if (this.#wasSent) this.#client.control(toWorkersOf(this.#queue), { type: 'stop', job: this.#job.id })
+    this.#sent.clear()
+    this.#unconfirmed.clear()
+    this.#outbox = []
+  }
+
+  reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
+    if (message.type === 'here') {
+      for (const [job, id, attempt] of message.holds) if (job === this.#job.id) this.#lost.held({ id, attempt })
+      return this.#workers.here(worker, message)
+    }
+    if (message.type === 'leaving') return this.#workers.left(worker)
+    if (!('job' in message)) return
+    if (message.type === 'fetch') return this.#give(message, worker)
+    if (message.type === 'broken') return this.#events?.broken(errorOf(payload))
+    this.#answer(message, { id: message.index, attempt: message.attempt }, payload, worker)
+  }
+
+  reconnected(): void {
+    this.#workers.ask()
+    this.#sendUnconfirmed().catch(() => {
+      // That connection is lost too, and the next one brings another try.
+    })
+  }
+
+  failed(error: PymarError): void {
+    this.#events?.broken(error)
+  }
+
+  unroutable(message: TaskMessage): void {
+    // The queue was deleted, or nobody used it for long.
+    this.#workers.declare().then(
+      () => this.#sendAgain(message),
+      // The connection is lost too, and the next one finds no queue.
+      () => {},
+    )
+  }
+
+  /** After a connection was lost: what the broker may not have, and all there is if it has lost the queue. */
+  async #sendUnconfirmed() {
+    const found = await this.#client.consumersOf(this.#queue)
+    if (found === undefined) await this.#workers.declare()
+    const attempts = found === undefined ? this.#sent.values() : this.#unconfirmed
+    const waiting = new Set(this.#outbox)
+    for (const attempt of [...attempts]) if (!waiting.has(attempt)) this.#again(attempt)
+  }
+
+  #sendAgain(message: TaskMessage) {
+    if (message.type !== 'partitions') return
+    for (const [index, attempt] of message.tasks) {
+      const sent = this.#sent.get(index)
+      if (sent?.attempt === attempt) this.#again(sent)
+    }
+  }
+
+  #answer(message: ReplyMessage & AttemptOf, id: AttemptId, payload: Uint8Array | undefined, worker: string) {
+    const sent = this.#sent.get(id.id)
+    const isLatest = sent?.attempt === id.attempt
+    if (message.type === 'started') return this.#events?.started(id)
+    if (message.type === 'holding') return sent && isLatest ? this.#lost.holding(sent, worker) : undefined
+    if (sent && (isLatest || message.type === 'partial')) this.#forget(sent)
+    const { host, pid } = placeOf(worker)
+    switch (message.type) {
+      case 'partial':
+        this.#batches.took(message.ms)
+        return this.#events?.partial(id, payload ?? new Uint8Array(0))
+      case 'failed':
+        return this.#events?.failed(id, message.code, errorOf(payload), `worker ${host} pid ${pid}`)
+      case 'lost':
+        return this.#events?.lost(id, { host, pid: message.pid, exit: message.exit })
+      case 'returned':
+        return this.#events?.returned(id)
+    }
+  }
+
+  /** Sends what a worker asked for. */
+  #give({ job, what, index }: ReplyMessage & { type: 'fetch' }, worker: string) {
+    const data = what === 'params' ? this.#job.params : this.#sent.get(index)?.task.slice
+    if (data) this.#client.controlWorker(worker, { type: 'data', job, what, index }, data)
+  }
+
+  #again(attempt: PartitionAttempt) {
+    this.#forget(attempt)
+    this.#events?.returned(attempt)
+  }
+
+  #forget(attempt: PartitionAttempt) {
+    if (this.#sent.get(attempt.id) === attempt) this.#sent.delete(attempt.id)
+    this.#unconfirmed.delete(attempt)
+  }
+
+  #flush() {
+    const attempts = this.#outbox.filter((attempt) => this.#sent.get(attempt.id) === attempt)
+    this.#outbox = []
+    for (const batch of this.#batches.of(attempts)) {
+      this.#client.task(this.#queue, this.#batches.message(batch), (error) => {
+        if (error === undefined) for (const attempt of batch) this.#unconfirmed.delete(attempt)
+      })
+    }
+  }
+}
+
+interface AttemptOf {
+  readonly index: number
+  readonly attempt: number
+}
+
+function isPartition(attempt: Attempt): attempt is PartitionAttempt {
+  return attempt.task.kind === 'partition'
+}
+
+/** A worker's id begins with its host and its pid. */
+function placeOf(worker: string): { host: string; pid: number } {
+  const [host = worker, pid] = worker.split(':')
+  return { host, pid: Number(pid) }
+}
+
+function errorOf(payload: Uint8Array | undefined): unknown {
+  return restoreError(decode(payload ?? new Uint8Array(0), 'an error') as ErrorRecord)
+}

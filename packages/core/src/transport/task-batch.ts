@@ -1,0 +1,70 @@
+import type { Task } from '../job/run.ts'
+import type { Parcel } from '../wire/frame.ts'
+import type { PartitionsMessage, TaskEntry } from '../wire/protocol.ts'
+import type { Attempt, JobSpec } from './port.ts'
+
+export type PartitionAttempt = Attempt & { readonly task: Task & { readonly kind: 'partition' } }
+
+/** Params of more bytes than this are fetched by each worker once. */
+const INLINE_PARAMS_BYTES = 1024
+/** Items of more bytes than this are fetched by the worker that got their task. */
+const INLINE_ITEMS_BYTES = 256 * 1024
+/** Tasks of one message take so long, in milliseconds, so that its way hides behind them. */
+const BATCH_MS = 5
+const BATCH_LIMIT = 64
+const LAST_WEIGHT = 0.1
+
+/** Puts the tasks of one job into messages: several into one while they are short, each into its own else. */
+export class TaskBatches {
+  readonly #job: JobSpec
+  #meanMs = Number.POSITIVE_INFINITY
+
+  constructor(job: JobSpec) {
+    this.#job = job
+  }
+
+  /** A task took so long. */
+  took(ms: number): void {
+    this.#meanMs = Number.isFinite(this.#meanMs) ? this.#meanMs + LAST_WEIGHT * (ms - this.#meanMs) : ms
+  }
+
+  *of(attempts: readonly PartitionAttempt[]): Generator<readonly PartitionAttempt[]> {
+    const size = Math.max(1, Math.min(BATCH_LIMIT, Math.round(BATCH_MS / this.#meanMs)))
+    let [batch, bytes]: [PartitionAttempt[], number] = [[], 0]
+    for (const attempt of attempts) {
+      const { slice, hint } = attempt.task
+      const more = (slice?.byteLength ?? 0) + (hint?.byteLength ?? 0)
+      if (batch.length > 0 && (batch.length === size || bytes + more > INLINE_ITEMS_BYTES)) {
+        yield batch
+        ;[batch, bytes] = [[], 0]
+      }
+      batch.push(attempt)
+      bytes += more
+    }
+    if (batch.length > 0) yield batch
+  }
+
+  message(attempts: readonly PartitionAttempt[]): Parcel<PartitionsMessage> {
+    const { id: job, partitions: of, source, params } = this.#job
+    const inline = params && params.byteLength <= INLINE_PARAMS_BYTES ? params : undefined
+    const payload: Uint8Array[] = inline ? [inline] : []
+    const tasks = attempts.map(({ attempt, task }): TaskEntry => {
+      const { index, offset, limit } = task.partition
+      const { hint, slice } = task
+      const inlineItems = slice && slice.byteLength <= INLINE_ITEMS_BYTES ? slice : undefined
+      if (hint) payload.push(hint)
+      if (inlineItems) payload.push(inlineItems)
+      if (!hint && !slice) return [index, attempt, offset, limit]
+      return [index, attempt, offset, limit, hint?.byteLength ?? 0, slice ? (inlineItems?.byteLength ?? -1) : 0]
+    })
+    const message: PartitionsMessage = {
+      type: 'partitions',
+      job,
+      of,
+      ...(source && { source: source.name }),
+      ...(params && { params: inline?.byteLength ?? -1 }),
+      tasks,
+    }
+    return { message, ...(payload.length > 0 && { payload: Buffer.concat(payload) }) }
+  }
+}

@@ -1,0 +1,201 @@
+import { messageOf, PymarError } from '../errors.ts'
+import type { ServedProducer } from '../options.ts'
+import { clearInterval, now, setInterval } from '../timers.ts'
+import type { Channel, ConsumeMessage } from '../transport/amqp-link.ts'
+import { unpack } from '../wire/frame.ts'
+import { TASK_QUEUE_OPTIONS } from '../wire/names.ts'
+import { readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
+import { Delivery } from './delivery.ts'
+
+export interface IntakeSettings {
+  readonly served: readonly ServedProducer[]
+  /** Messages that are held at once, over all queues. */
+  readonly credit: number
+  /** Milliseconds after which the broker takes a message that is not acknowledged for lost, and closes the channel. */
+  readonly ackTimeoutMs: number
+  take(delivery: Delivery): void
+  /** A delivery has been held for long: whoever waits for its open tasks is to know that. Calls back when it does. */
+  holding(delivery: Delivery, known: () => void): void
+  /** A queue was taken away. */
+  cancelled(): void
+  log(line: string): void
+}
+
+/** What is known of a delivery beside its tasks. */
+interface Receipt {
+  readonly since: number
+  /** What the broker calls it, on this channel; undefined once it is acknowledged, or the channel is gone. */
+  tag: { readonly channel: Channel; readonly message: ConsumeMessage } | undefined
+  /** Whether its channel went while it was held: then the broker gives it to somebody again. */
+  stale: boolean
+  reported: boolean
+}
+
+/** Part of the broker's patience after which a message that is still held is acknowledged. */
+const EARLY = 0.5
+const LOOKS = 8
+
+/**
+ * Takes messages from the task queues, never more than the credit, and acknowledges each when its tasks are answered.
+ *
+ * `basic.qos` limits each consumer by itself, so where several queues have tasks, or messages were acknowledged early, more would
+ * come: then what is too much goes back, and nothing is consumed until half of what is held is done; then the next queue is first.
+ */
+export class Intake {
+  readonly #settings: IntakeSettings
+  readonly #held = new Map<Delivery, Receipt>()
+  #channel: Channel | undefined
+  #queues: readonly ServedProducer[]
+  #tags: string[] = []
+  #wanted = false
+  #consuming = false
+  /** Consumers are added and cancelled one turn after the other. */
+  #turn: Promise<void> = Promise.resolve()
+  #emptied: (() => void) | undefined
+  readonly #timer: NodeJS.Timeout
+
+  constructor(settings: IntakeSettings) {
+    this.#settings = settings
+    this.#queues = settings.served
+    this.#timer = setInterval(() => this.#reportHeld(), (settings.ackTimeoutMs * EARLY) / LOOKS).unref()
+  }
+
+  /** Messages that are held. Those that the broker gives to somebody again are not counted. */
+  get size(): number {
+    let size = 0
+    for (const { stale } of this.#held.values()) if (!stale) size++
+    return size
+  }
+
+  get deliveries(): Iterable<Delivery> {
+    return this.#held.keys()
+  }
+
+  /** Begins to take messages, on a new connection. */
+  async open(channel: Channel, purge: boolean): Promise<void> {
+    this.#lost()
+    this.#channel = channel
+    channel.once('close', () => this.#lost(channel))
+    await channel.prefetch(this.#settings.credit)
+    for (const { queue } of this.#settings.served) {
+      await channel.assertQueue(queue, TASK_QUEUE_OPTIONS)
+      if (purge) await channel.purgeQueue(queue)
+    }
+    this.#wanted = true
+    await this.#adjust()
+  }
+
+  /** Takes nothing more. Resolves when nothing is held, or after `graceMs` milliseconds. */
+  async close(graceMs: number): Promise<void> {
+    this.#wanted = false
+    await this.#adjust()
+    if (this.#held.size > 0) {
+      const late = setInterval(() => this.#emptied?.(), graceMs + 1)
+      await new Promise<void>((emptied) => {
+        this.#emptied = emptied
+      })
+      clearInterval(late)
+    }
+    clearInterval(this.#timer)
+  }
+
+  /** The broker is to give it to somebody else. */
+  giveBack(delivery: Delivery): void {
+    const tag = this.#held.get(delivery)?.tag
+    this.#held.delete(delivery)
+    tag?.channel.nack(tag.message, false, true)
+    this.#ended()
+  }
+
+  #lost(channel = this.#channel) {
+    if (channel !== this.#channel) return
+    this.#channel = undefined
+    this.#consuming = false
+    this.#tags = []
+    for (const receipt of this.#held.values()) {
+      receipt.stale ||= receipt.tag !== undefined
+      receipt.tag = undefined
+    }
+  }
+
+  /** Consumes, or does not, as it is wanted now. */
+  #adjust(): Promise<void> {
+    const turn = async () => {
+      const channel = this.#channel
+      if (!channel || this.#wanted === this.#consuming) return
+      this.#consuming = this.#wanted
+      if (!this.#wanted) {
+        for (const tag of this.#tags.splice(0)) await channel.cancel(tag)
+        return
+      }
+      for (const served of this.#queues) this.#tags.push(await this.#consume(channel, served))
+      const [first, ...others] = this.#queues
+      this.#queues = first ? [...others, first] : others
+    }
+    // A channel that closes meanwhile takes its consumers with it.
+    this.#turn = this.#turn.then(turn).catch((error) => this.#settings.log(`cannot take tasks now: ${messageOf(error)}`))
+    return this.#turn
+  }
+
+  async #consume(channel: Channel, { producer, queue }: ServedProducer): Promise<string> {
+    const { consumerTag } = await channel.consume(queue, (message) => {
+      if (!message) return this.#settings.cancelled()
+      if (this.#channel !== channel) return
+      if (this.#wanted && this.size < this.#settings.credit) return this.#receive(message, channel, producer)
+      channel.nack(message, false, true)
+      this.#wanted = false
+      void this.#adjust()
+    })
+    return consumerTag
+  }
+
+  #receive(message: ConsumeMessage, channel: Channel, producer: string) {
+    let delivery: Delivery
+    const receipt: Receipt = { since: now(), tag: { channel, message }, stale: false, reported: false }
+    try {
+      delivery = read(message, producer, () => {
+        this.#acknowledge(receipt)
+        this.#held.delete(delivery)
+        this.#ended()
+      })
+    } catch (error) {
+      this.#settings.log(messageOf(error))
+      return this.#acknowledge(receipt)
+    }
+    this.#held.set(delivery, receipt)
+    this.#settings.take(delivery)
+  }
+
+  #acknowledge(receipt: Receipt) {
+    const { tag } = receipt
+    receipt.tag = undefined
+    tag?.channel.ack(tag.message)
+  }
+
+  #ended() {
+    if (this.#held.size === 0) this.#emptied?.()
+    const { credit } = this.#settings
+    if (this.#wanted || this.#emptied || this.size > credit / 2) return
+    this.#wanted = true
+    void this.#adjust()
+  }
+
+  /** The broker waits for an acknowledgement so long and no longer; partitions may take longer. */
+  #reportHeld() {
+    const { ackTimeoutMs, holding } = this.#settings
+    const before = now() - ackTimeoutMs * EARLY
+    for (const [delivery, receipt] of this.#held) {
+      if (receipt.since > before || receipt.reported || !receipt.tag) continue
+      receipt.reported = true
+      holding(delivery, () => this.#acknowledge(receipt))
+    }
+  }
+}
+
+function read({ content, properties: { replyTo } }: ConsumeMessage, producer: string, ended: () => void): Delivery {
+  const [parcel] = unpack(content)
+  const message = readMessage<TaskMessage>(parcel?.message, TASK_MESSAGES)
+  if (message.type !== 'partitions') throw new PymarError('INVALID_ARGUMENT', `Cannot read a task: there is no ${message.type} here`)
+  if (typeof replyTo !== 'string') throw new PymarError('INVALID_ARGUMENT', 'Cannot read a task: it does not say where its answer goes')
+  return new Delivery(message, parcel?.payload ?? new Uint8Array(0), producer, replyTo, ended)
+}
