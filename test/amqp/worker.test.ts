@@ -16,8 +16,8 @@ const ANSWER = Array.from({ length: 100 }, (_, i) => i).join(' ')
 
 test('a job that is sent before any worker is there says which one to start, and is computed when it comes', needs('amqp'), async () => {
   const script = start(['waits.mjs'], { PYMAR_QUEUE: serverUrl('amqp'), PYMAR_TEST_NAMESPACE: namespace })
-  await until('the command is said', () => script.err().includes('start one: pymar-worker'), 10_000)
-  assert.match(script.err(), /Busy waits: no worker takes its tasks; start one: pymar-worker \S*busy\.mjs -p Busy/)
+  await until('the command is said', () => script.err().includes('start one: npx pymar-worker'), 10_000)
+  assert.match(script.err(), /Busy waits: no worker takes its tasks; start one: npx pymar-worker \S*busy\.mjs -p Busy/)
   const worker = await startWorker(BUSY, '-w', '1')
   const { code, out } = await script.ended
   assert.deepEqual([code, out], [0, `${ANSWER}\n`])
@@ -26,7 +26,7 @@ test('a job that is sent before any worker is there says which one to start, and
 
 test('a job fails with NO_WORKERS when none comes within workerTimeoutMs', needs('amqp'), async () => {
   const job = Busy.map(Items, { ...options(), namespace: `${namespace}-empty`, workerTimeoutMs: 300 })
-  await assert.rejects(job, { code: 'NO_WORKERS', message: /within workerTimeoutMs 300: .*start one: pymar-worker .* -p Busy/ })
+  await assert.rejects(job, { code: 'NO_WORKERS', message: /within workerTimeoutMs 300: .*start one: npx pymar-worker .* -p Busy/ })
 })
 
 test('an answer is the same when workers are killed and others come, in 5 seeded runs', needs('amqp'), async () => {
@@ -134,7 +134,7 @@ test('a worker inside a program takes tasks until it is closed', needs('amqp'), 
   const job = Busy.map(Items, options())
   {
     await using worker = await startInside(pathToFileURL(BUSY), { ...options(), slots: 2 })
-    assert.equal(worker.queues.length, 2)
+    assert.equal(worker.served.length, 2)
     assert.equal(await job, ANSWER)
   }
   await until('its slots are gone', () => slotsOf(process.pid).length <= 1)

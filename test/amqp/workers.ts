@@ -28,7 +28,8 @@ after(() => {
 /** Starts `pymar-worker` with these arguments; resolves when it is ready, or has ended. */
 export async function startWorker(file: string, ...args: readonly string[]): Promise<RunningWorker> {
   const broker = args.includes('-q') ? [] : ['-q', serverUrl('amqp')]
-  const command = [WORKER, file, ...broker, '--namespace', namespace, ...args]
+  const apart = args.includes('--namespace') ? [] : ['--namespace', namespace]
+  const command = [WORKER, file, ...broker, ...apart, ...args]
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   const ready = new Promise<void>((resolve) => {

@@ -9,6 +9,8 @@ export interface Host {
 }
 
 export interface JobObserver {
+  /** Told where the producer's class was found. */
+  located(jobFile: string): void
   progress(progress: Progress): void
   ended(): void
 }

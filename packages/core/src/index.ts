@@ -16,6 +16,6 @@ export {
 export { type ErrorCode, PymarError } from './errors.ts'
 export { isMain } from './is-main.ts'
 export type { Job } from './ledger/job.ts'
-export type { MapOptions, ProducerOptions, Progress, TlsOptions, WorkerHandle, WorkerOptions } from './options.ts'
+export type { MapOptions, ProducerOptions, Progress, ServedProducer, TlsOptions, WorkerHandle, WorkerOptions } from './options.ts'
 export { Producer, type ProducerClass, type SourceFor } from './producer.ts'
 export { startWorker } from './start-worker.ts'

@@ -35,6 +35,8 @@ export interface ProducerOptions {
   queue?: string
   /** True: this machine's cores although a broker is named. Default false. */
   localMode?: boolean
+  /** What a broker that cannot be reached does: `'fail'` (default), with `BROKER`, or `'local'`: this machine's cores compute, and stderr says so. */
+  fallback?: 'fail' | 'local'
   /** Keeps deployments on one broker apart. Letters, digits, `-` and `_`. Default `default`. */
   namespace?: string
   /** Milliseconds without a connection to the broker after which a job fails with `BROKER`. Default 30,000. */
@@ -89,15 +91,31 @@ export interface WorkerOptions {
   purge?: boolean
   /** Milliseconds that a closing worker lets its slots finish. Default 30,000. */
   graceMs?: number
+  /**
+   * Milliseconds that the broker waits for a task to be acknowledged before it gives it to somebody else: its `consumer_timeout`. Partitions
+   * may take longer: they are acknowledged after half of it. Default 1,800,000, as RabbitMQ's.
+   */
+  ackTimeoutMs?: number
   /** Told what happens, a line each. Default: nobody. */
   log?: (line: string) => void
+}
+
+/** A producer whose tasks a worker takes. */
+export interface ServedProducer {
+  readonly producer: string
+  /** What says that a script has the same code. */
+  readonly fingerprint: string
+  /** The queue on the broker where its tasks wait. */
+  readonly queue: string
 }
 
 /** A worker that runs. */
 export interface WorkerHandle extends AsyncDisposable {
   readonly id: string
-  /** What it computes, by the queues where tasks wait. */
-  readonly queues: readonly string[]
+  /** Processes that compute. */
+  readonly slots: number
+  /** The producers whose tasks it takes. */
+  readonly served: readonly ServedProducer[]
   /** Takes no more tasks, lets those that run end, gives the others back. Idempotent. */
   close(): Promise<void>
 }
@@ -113,6 +131,7 @@ const BROKER: Check = { holds: (value) => typeof value === 'string' && value !==
 export const PRODUCER_OPTIONS: Readonly<Record<keyof ProducerOptions, Check>> = {
   queue: BROKER,
   localMode: BOOLEAN,
+  fallback: oneOf('fail', 'local'),
   namespace: NAMESPACE,
   brokerTimeoutMs: TIME_MS,
   workerTimeoutMs: TIME_MS,

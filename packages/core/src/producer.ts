@@ -7,7 +7,7 @@ import { type Job, type JobControl, startJob } from './ledger/job.ts'
 import type { JobRequest } from './ledger/job-run.ts'
 import { MAP_OPTIONS, type MapOptions, PRODUCER_OPTIONS, type ProducerOptions } from './options.ts'
 import { refusalInSlot } from './slot/in-slot.ts'
-import type { Opened } from './transport/open.ts'
+import type { Opened } from './transport/port.ts'
 
 /** What a subclass of {@link Producer} must have for its static `map()`. */
 export interface ProducerClass {

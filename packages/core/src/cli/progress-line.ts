@@ -24,6 +24,7 @@ export class ProgressLine {
     this.#jobs.set(key, undefined)
     this.#timer ??= setInterval(() => this.#draw(), REDRAW_MS).unref()
     return {
+      located: () => {},
       progress: (progress) => this.#jobs.set(key, progress),
       ended: () => {
         this.#jobs.delete(key)

@@ -1,8 +1,9 @@
 import { basename } from 'node:path'
 import { PymarError } from '../errors.ts'
-import type { WorkerOptions } from '../options.ts'
-import { readBroker } from '../wire/broker-url.ts'
-import { start } from '../worker/start.ts'
+import { codeOf } from '../job/code.ts'
+import type { WorkerHandle, WorkerOptions } from '../options.ts'
+import { brokerOf, jobFileUrl, start } from '../worker/start.ts'
+import { codeChange } from './code-change.ts'
 import { parserOf, toldUsage } from './command.ts'
 
 const EXIT_ERROR = 1
@@ -41,6 +42,12 @@ async function parse(argv: readonly string[]): Promise<void> {
       describe: 'empty the task queues first: tasks of every script with this code; scripts that still run send theirs again',
     })
     .option('namespace', { type: 'string', nargs: 1, describe: 'keeps deployments on one broker apart' })
+    .option('ack-timeout', {
+      type: 'number',
+      nargs: 1,
+      describe: "milliseconds that the broker waits for acknowledgements, where its consumer_timeout is not RabbitMQ's default",
+    })
+    .option('watch', { type: 'boolean', describe: 'start again when the job file, or a file that it imports by a relative name, changes' })
     .option('v', { alias: 'verbose', type: 'boolean', describe: 'say what happens' })
     .demandCommand(1, 1, 'Cannot start a worker without a job file', 'Cannot work on more than one job file')
     .parseAsync()
@@ -54,28 +61,72 @@ async function parse(argv: readonly string[]): Promise<void> {
     ...(parsed.w !== undefined && { slots: parsed.w }),
     ...(parsed.r && { purge: true }),
     ...(parsed.namespace !== undefined && { namespace: parsed.namespace }),
-    ...(parsed.v && { log: (line: string) => console.error(`pymar-worker: ${line}`) }),
+    ...(parsed.ackTimeout !== undefined && { ackTimeoutMs: parsed.ackTimeout }),
+    ...(parsed.v && { log: say }),
   }
-  await work(String(file), options)
-}
-
-async function work(file: string, options: WorkerOptions): Promise<void> {
+  const ended = onSignal()
   // Neither sockets nor slots keep a process alive: a worker that waits for tasks, or for the last of them, is kept by this.
   const alive = setInterval(() => {}, 2 ** 30)
-  const ended = new Promise<void>((signalled) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => signalled())
-  })
+  await (parsed.watch ? workOnEach(String(file), options, ended) : workOn(String(file), options, ended))
+  clearInterval(alive)
+}
+
+/** Works until it is ended, or cannot. @returns Whether it could. */
+async function workOn(file: string, options: WorkerOptions, ended: AbortSignal): Promise<boolean> {
   try {
-    const worker = await start(file, options)
-    const { shown } = readBroker(options.queue ?? process.env['PYMAR_QUEUE'] ?? 'localhost')
-    console.error(`pymar-worker ready: ${basename(file)} on ${shown}, takes tasks from ${worker.queues.join(', ')}`)
-    await ended
-    // The second one ends it at once.
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(EXIT_ERROR))
+    const worker = await start(file, options, ended)
+    console.error(readyLine(file, options, worker))
+    await aborted(ended)
     await worker.close()
+    return true
   } catch (error) {
+    if (ended.aborted) return true
     console.error(error instanceof PymarError ? `${error.code}: ${error.message}` : error)
     process.exitCode = EXIT_ERROR
+    return false
   }
-  clearInterval(alive)
+}
+
+/** Works on the job file as it is, then as it is after each change. */
+async function workOnEach(file: string, options: WorkerOptions, ended: AbortSignal): Promise<void> {
+  const url = jobFileUrl(file)
+  while (!ended.aborted) {
+    const changed = codeChange(url, codeOf(url), ended)
+    const over = new AbortController()
+    void changed.then(() => over.abort())
+    const worked = await workOn(file, options, over.signal)
+    // What cannot be loaded now may be after the next change.
+    if (!worked) say(`waits for a change of ${file}`)
+    await changed
+    if (!ended.aborted) say(`${file} has changed`)
+    process.exitCode = undefined
+  }
+}
+
+/** Aborted by the first signal that asks this process to end. One that comes before there is anything to finish ends it at once, and so does the second. */
+function onSignal(): AbortSignal {
+  const ended = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (ended.signal.aborted) process.exit(EXIT_ERROR)
+      ended.abort()
+    })
+  }
+  return ended.signal
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function readyLine(file: string, options: WorkerOptions, { slots, served }: WorkerHandle): string {
+  const names = served.map(({ producer, fingerprint }) => `${producer} (fingerprint ${fingerprint})`)
+  return `pymar-worker ready: ${basename(file)} on ${brokerOf(options).shown} with ${slots} ${slots === 1 ? 'slot' : 'slots'} for ${names.join(', ')}`
+}
+
+function say(line: string): void {
+  console.error(`pymar-worker: ${line}`)
 }

@@ -37,11 +37,12 @@ async function parse(own: readonly string[], args: readonly string[]): Promise<v
             nargs: 1,
             describe: 'broker whose workers compute; PYMAR_QUEUE, else this machine',
           })
+          .option('worker-command', { type: 'boolean', describe: 'say at the end how to start workers for its jobs on other machines' })
           .epilogue('What follows -- is in process.argv of the script. PYMAR_PROGRESS=0 shows no progress.'),
-      ({ file, q, _: [, ...others] }) => {
+      ({ file, q, workerCommand = false, _: [, ...others] }) => {
         if (file === undefined) throw new UsageError('Cannot run a script without its name: pymar run FILE')
         if (q !== undefined) process.env['PYMAR_QUEUE'] = q
-        if (others.length === 0) return run(file, args)
+        if (others.length === 0) return run(file, args, { workerCommands: workerCommand })
         throw new UsageError(`Cannot run "${file}" with ${others.join(' ')}: what the script is to get follows --`)
       },
     )
@@ -53,7 +54,7 @@ async function parse(own: readonly string[], args: readonly string[]): Promise<v
     .parseAsync()
 }
 
-async function run(file: string, args: readonly string[]): Promise<void> {
+async function run(file: string, args: readonly string[], options = {}): Promise<void> {
   const { runScript } = await import('./run-script.ts')
-  await runScript(file, args)
+  await runScript(file, args, options)
 }

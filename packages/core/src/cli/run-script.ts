@@ -18,14 +18,16 @@ const EXIT_INTERRUPTED = 130
  * Runs a script in this process as if Node had been started with it: it is the main module, its arguments are in
  * `process.argv`, and TypeScript is loaded by whatever can.
  *
+ * @param options.workerCommands Whether it says, at its end, how to start workers for the jobs that were in it.
  * @throws {PymarError} `INVALID_ARGUMENT` if there is no such file. Errors of the script itself end the process.
  */
-export async function runScript(file: string, args: readonly string[]): Promise<void> {
+export async function runScript(file: string, args: readonly string[], { workerCommands = false } = {}): Promise<void> {
   const path = resolve(file)
   checkScript(file, path)
   process.argv = [process.argv[0] as string, path, ...args]
   const interrupt = new AbortController()
   let running = 0
+  const jobs = new Map<string, { readonly jobFile: string; readonly name: string }>()
   const line = showsProgress() ? new (await import('./progress-line.ts')).ProgressLine(process.stderr) : undefined
   setHost({
     signal: interrupt.signal,
@@ -33,6 +35,9 @@ export async function runScript(file: string, args: readonly string[]): Promise<
       running++
       const observer = line?.jobStarted(name)
       return {
+        located(jobFile) {
+          jobs.set(`${jobFile} ${name}`, { jobFile, name })
+        },
         progress: (progress) => observer?.progress(progress),
         ended() {
           running--
@@ -50,6 +55,13 @@ export async function runScript(file: string, args: readonly string[]): Promise<
   process.on('exit', () => {
     if (interrupt.signal.aborted) process.exitCode = EXIT_INTERRUPTED
   })
+  if (workerCommands) {
+    const { workerCommand } = await import('../transport/worker-command.ts')
+    process.on('exit', () => {
+      for (const { jobFile, name } of jobs.values()) console.error(`On more machines: ${workerCommand(jobFile, name, 'HOST')}`)
+      if (jobs.size > 0) console.error(`and here: npx pymar run ${file} -q HOST, where HOST runs RabbitMQ`)
+    })
+  }
   process.on('uncaughtExceptionMonitor', report)
   await runMain(path).catch((error) => {
     // Uncaught, as what a main module throws is.

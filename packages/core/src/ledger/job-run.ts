@@ -7,7 +7,7 @@ import { closePlan, type JobPlan, planJob } from '../job/plan.ts'
 import type { ProducerCode, SourceCode } from '../job/run.ts'
 import type { MapOptions, Progress } from '../options.ts'
 import { clearInterval, clearTimeout, now, setInterval, setTimeout } from '../timers.ts'
-import type { Channel, JobSpec, Transport } from '../transport/port.ts'
+import type { Channel, JobSpec, Opened, Transport } from '../transport/port.ts'
 import { decode } from '../wire/codec.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobControl } from './job.ts'
@@ -25,10 +25,7 @@ export interface JobRequest {
 }
 
 /** What carries the tasks of a job. */
-export interface Transports {
-  readonly transport: Transport
-  /** What `onTimeout: 'local'` goes on with; not there where the job is computed on this machine anyway. */
-  readonly fallback?: () => Transport
+export interface Transports extends Opened {
   /** Cancels the job with the producer that it belongs to. */
   readonly closing?: AbortSignal
 }
@@ -117,6 +114,15 @@ class JobRun {
     await this.#open(plan, this.#fallback)
   }
 
+  /** The tasks cannot be computed where they are. Without a broker they can be elsewhere, if the producer has said so. */
+  #broken(error: unknown) {
+    const { fallback, withoutBroker } = this.#transports
+    const unreachable = error instanceof PymarError && error.code === 'BROKER'
+    if (!unreachable || !withoutBroker || !fallback || !this.#plan || this.#fallback || this.#over.signal.aborted) return this.#fail(error)
+    console.error(`${this.#request.producer.name} goes on on this machine's cores, as fallback is "local": ${error.message}`)
+    this.#fallBack(this.#plan, fallback).catch((later) => this.#fail(later))
+  }
+
   /** Goes on over this transport. One that was asked for earlier and opens late, or not at all, does not matter any more. */
   async #open(plan: JobPlan, transport: Transport) {
     const opening = (async () => transport.open(this.#spec(plan), Math.max(1, plan.partitions.length)))()
@@ -129,7 +135,7 @@ class JobRun {
       dispatcher.use(channel)
       this.#report()
     } catch (error) {
-      if (this.#opening === opening) this.#fail(error)
+      if (this.#opening === opening) this.#broken(error)
     }
   }
 
@@ -142,13 +148,18 @@ class JobRun {
         this.#report()
       },
       result: (bytes) => this.#finish(bytes),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.#broken(error),
     })
     return this.#dispatcher
   }
 
   #spec(plan: JobPlan): JobSpec {
-    const { producer, given, locate } = this.#request
+    const { producer, given } = this.#request
+    const locate = async () => {
+      const code = await this.#request.locate()
+      this.#observer?.located(code.url)
+      return code
+    }
     const spec = { id: this.#control.id, partitions: plan.partitions.length, producer, locate }
     if (given.kind === 'data') return spec
     const { source, encodedParams } = given
