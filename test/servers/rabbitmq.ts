@@ -60,7 +60,7 @@ export class RabbitNode {
     this.#epmd = new ServerProcess(findEpmd(), ['-port', String(ports.epmdPort), '-address', '127.0.0.1'], { cwd: folder, env: this.#env })
   }
 
-  /** @param settings Lines for its rabbitmq.conf. */
+  /** @param settings Of its application `rabbit`, as Erlang terms: some have no line in rabbitmq.conf. */
   static async start(binary: string, folder: string, signal: AbortSignal, settings = ''): Promise<RabbitNode> {
     const ports = { port: await freePort(), distributionPort: await freePort(), epmdPort: await freePort() }
     const node = new RabbitNode(binary, folder, ports, settings)
@@ -117,14 +117,16 @@ interface Ports {
   readonly epmdPort: number
 }
 
-/** Everything that RabbitMQ and Erlang would read or write elsewhere points into the folder. @param more Lines of its configuration. */
+/** Everything that RabbitMQ and Erlang would read or write elsewhere points into the folder. @param more Settings of its application `rabbit`, as Erlang terms. */
 function environment(folder: string, { port, distributionPort, epmdPort }: Ports, more: string): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(RABBITMQ_|ERL_|NOTIFY_SOCKET$)/.test(name))
   const config = join(folder, 'rabbitmq.conf')
   const settings = join(folder, 'rabbitmq-env.conf')
+  const advanced = join(folder, 'advanced.config')
   const plugins = join(folder, 'enabled_plugins')
-  writeFileSync(config, `listeners.tcp.1 = 127.0.0.1:${port}\n${more}\n`)
+  writeFileSync(config, `listeners.tcp.1 = 127.0.0.1:${port}\n`)
   writeFileSync(settings, '')
+  writeFileSync(advanced, `[{rabbit, [${more}]}].\n`)
   writeFileSync(plugins, '[].\n')
   return {
     ...Object.fromEntries(inherited),
@@ -135,7 +137,7 @@ function environment(folder: string, { port, distributionPort, epmdPort }: Ports
     RABBITMQ_DIST_PORT: String(distributionPort),
     RABBITMQ_CONF_ENV_FILE: settings,
     RABBITMQ_CONFIG_FILE: config,
-    RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, 'advanced.config'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: advanced,
     RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
     RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),

@@ -239,10 +239,13 @@ export class Worker implements LinkOwner {
   }
 
   #tellHolding({ message: { job }, open, replyTo }: Delivery, known: () => void) {
+    const all = open.length === 1 ? '1 partition' : `${open.length} partitions`
     let left = open.length
     for (const [index, attempt] of open) {
       this.#replies.send(replyTo, { type: 'holding', job, index, attempt }, undefined, () => {
-        if (--left === 0) known()
+        if (--left > 0) return
+        this.#settings.log(`acknowledges ${all} early, since the broker waits no longer`)
+        known()
       })
     }
   }

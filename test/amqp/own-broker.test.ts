@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Busy, Items } from '../jobs/busy.mjs'
+import { Long } from '../jobs/long.mjs'
 import { RabbitNode, rabbitmq } from '../servers/rabbitmq.ts'
 import { makeTemporaryFolder } from '../servers/temporary-folder.ts'
 import { namespace, startWorker } from './workers.ts'
@@ -12,12 +13,17 @@ const binary = rabbitmq.findBinary()
 const ANSWER = Array.from({ length: 100 }, (_, i) => i).join(' ')
 const { signal } = new AbortController()
 const BUSY = fileURLToPath(new URL('../jobs/busy.mjs', import.meta.url))
+const LONG = fileURLToPath(new URL('../jobs/long.mjs', import.meta.url))
 
-describe('a broker that is restarted', { skip: !binary && 'no rabbitmq-server on this machine' }, () => {
+/** It waits for acknowledgements for so long, and looks often. */
+const ACK_TIMEOUT_MS = 2000
+const SETTINGS = `{consumer_timeout, ${ACK_TIMEOUT_MS}}, {channel_tick_interval, 1000}`
+
+describe('a broker of our own', { skip: !binary && 'no rabbitmq-server on this machine' }, () => {
   const folder = makeTemporaryFolder('pymar-restart')
   let node: RabbitNode
   before(async () => {
-    node = await RabbitNode.start(binary as string, folder.path, signal)
+    node = await RabbitNode.start(binary as string, folder.path, signal, SETTINGS)
   })
   after(async () => {
     await node?.stop()
@@ -25,7 +31,7 @@ describe('a broker that is restarted', { skip: !binary && 'no rabbitmq-server on
   })
 
   for (const how of ['stop', 'kill'] as const) {
-    test(`in the middle of a job costs time only: ${how}`, async () => {
+    test(`restarted in the middle of a job costs time only: ${how}`, async () => {
       const worker = await startWorker(BUSY, '-w', '2', '-q', node.url)
       const job = Busy.map(Items, { queue: node.url, namespace, timeoutMs: 120_000 })
       let done = 0
@@ -40,7 +46,7 @@ describe('a broker that is restarted', { skip: !binary && 'no rabbitmq-server on
     })
   }
 
-  test('before a worker has come costs time only', async () => {
+  test('restarted before a worker has come costs time only', async () => {
     const job = Busy.map(Items, { queue: node.url, namespace, timeoutMs: 120_000 })
     const restarted = (async () => {
       while (!(await node.ask('list_queues', 'messages', 'name')).some((line) => /^40\t.*Busy/.test(line)));
@@ -50,6 +56,24 @@ describe('a broker that is restarted', { skip: !binary && 'no rabbitmq-server on
     })()
     assert.equal(await job, ANSWER)
     assert.equal(await (await restarted).end(), 0)
+  })
+
+  test('that waits less for acknowledgements than a partition takes is told early', async () => {
+    const worker = await startWorker(LONG, '-w', '2', '-q', node.url, '-v', '--ack-timeout', String(ACK_TIMEOUT_MS))
+    const job = Long.map([5000, 5001], { queue: node.url, namespace, timeoutMs: 60_000 })
+    assert.equal(await job, '5000 in attempt 1, 5001 in attempt 1')
+    assert.equal(await worker.end(), 0)
+    assert.match(worker.said(), /acknowledges 1 partition early/)
+    assert.doesNotMatch(worker.said(), /lost/)
+  })
+
+  test('that gives a long partition to somebody again finds who has it', async () => {
+    const worker = await startWorker(LONG, '-w', '2', '-q', node.url, '-v')
+    const job = Long.map([5002], { queue: node.url, namespace, timeoutMs: 60_000 })
+    assert.equal(await job, '5002 in attempt 1')
+    assert.equal(await worker.end(), 0)
+    assert.match(worker.said(), /takes partition 0 .*connection to the broker is lost.*takes partition 0 /s)
+    assert.equal(worker.said().split('waits 5002 ms').length - 1, 1)
   })
 
   test('has nothing left of them but queues that end by themselves', async () => {
