@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { test } from 'node:test'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Busy, Items, Pids } from '../jobs/busy.mjs'
 import { Join } from '../jobs/joins.ts'
+import { Marks } from '../jobs/marks.mjs'
 import { slotsOf, until } from '../processes.ts'
 
 const EIGHT = [1, 2, 3, 4, 5, 6, 7, 8]
 const slots = () => slotsOf(process.pid)
+const folder = mkdtempSync(join(tmpdir(), 'pymar-marks-'))
+after(() => rmSync(folder, { recursive: true }))
+const MARKS = join(folder, 'any')
 
 test('slots start when there is work for them, at most as many as tasks, and stay warm for the next job', async () => {
   const producer = new Pids({ slots: 3 })
@@ -100,7 +106,24 @@ test('await using closes a producer', async () => {
 })
 
 test('an idle slot takes over what waits behind a long partition', async () => {
-  await using producer = new Pids({ slots: 2 })
-  // Tiny partitions make slots take several tasks ahead; all of them must be done by somebody.
-  for (let i = 0; i < 20; i++) assert.equal((await producer.map(EIGHT)).length, 8)
+  await using producer = new Marks({ slots: 2 })
+  const items = (...times: readonly number[]) => times.map((ms) => ({ file: MARKS, ms }))
+  await producer.map(items(1, 1, 1, 1))
+  const [long, short, behind, last] = await producer.map(items(500, 1, 1, 1))
+  assert.notEqual(long, short)
+  assert.deepEqual([behind, last], [short, short])
+})
+
+test('a partition that waits behind another one does not begin when its job is cancelled', async () => {
+  await using producer = new Marks({ slots: 1 })
+  await producer.map([{ file: MARKS, ms: 1 }])
+  const [first, second] = ['first', 'second'].map((name) => join(folder, name)) as [string, string]
+  const busy = producer.map([{ file: first, ms: 300 }])
+  const waits = producer.map([{ file: second, ms: 1 }])
+  await until('the slot is busy', () => existsSync(first))
+  waits.cancel()
+  await assert.rejects(waits, { code: 'CANCELLED' })
+  assert.equal((await busy).length, 1)
+  await producer.map([{ file: MARKS, ms: 1 }])
+  assert.equal(existsSync(second), false)
 })

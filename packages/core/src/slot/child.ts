@@ -125,11 +125,17 @@ async function workOff() {
     const { ticket } = next
     running = { ticket, abort: new AbortController() }
     const outcome = await attempt(loaded, next, running.abort.signal)
-    await new Promise((turn) => setImmediate(turn))
+    await oneTurn()
+    // The first turn may end before the pipe is read.
+    if (inbox.length > 0) await oneTurn()
     running = undefined
     send({ type: 'ended', ticket, outcome })
   }
   working = false
+}
+
+function oneTurn(): Promise<void> {
+  return new Promise((turn) => setImmediate(turn))
 }
 
 async function attempt(loaded: JobFile, { job, task }: Run, signal: AbortSignal): Promise<Outcome> {

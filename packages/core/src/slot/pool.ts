@@ -6,7 +6,7 @@ import { clearInterval, setInterval, setTimeout } from '../timers.ts'
 import { restoreError } from '../wire/error-record.ts'
 import { Lease, type LeaseAssignment } from './lease.ts'
 import type { SlotJob } from './messages.ts'
-import { Slot, type SlotOwner } from './slot.ts'
+import { AHEAD_MS, Slot, type SlotOwner } from './slot.ts'
 import type { Exit, SlotSettings } from './slot-process.ts'
 
 export interface PoolSettings extends SlotSettings {
@@ -51,6 +51,7 @@ export class SlotPool {
   readonly #waiting = new Map<string, Set<Lease<unknown>>>()
   #tickets = 0
   #closed = false
+  #balanceTimer: NodeJS.Timeout | undefined
   #startPause: NodeJS.Timeout | undefined
   #preload: { readonly file: JobFileAt; resolve(classes: readonly ExportedClass[]): void; reject(error: unknown): void } | undefined
   #emptied: (() => void) | undefined
@@ -203,9 +204,19 @@ export class SlotPool {
     for (const slot of this.#slots) {
       if (!slot.idle || !slot.loaded || slot.room === 0 || this.#draining.has(slot)) continue
       const busier = [...this.#slots].filter((other) => other.file?.url === slot.file?.url && other.held > 1)
-      const assignment = busier.sort((a, b) => b.held - a.held)[0]?.takeBack()
+      const assignment = busier
+        .sort((a, b) => b.held - a.held)
+        .find((other) => other.isStuck)
+        ?.takeBack()
       assignment?.lease.again(assignment, slot)
+      // Short tasks are done sooner where they are; it is soon known whether these are.
+      if (busier.length > 0) this.#balanceTimer ??= setTimeout(() => this.#balanceAgain(), 2 * AHEAD_MS).unref()
     }
+  }
+
+  #balanceAgain() {
+    this.#balanceTimer = undefined
+    this.#balance()
   }
 
   readonly #owner: SlotOwner<LeaseAssignment> = {

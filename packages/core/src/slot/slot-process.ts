@@ -31,6 +31,8 @@ export interface Exit {
 const START_LIMIT_MS = 60_000
 /** A slot without a pipe is killed after this long, in milliseconds. */
 const GRACE_MS = 500
+/** What can wait does so no longer than this, in milliseconds. */
+const LATER_MS = 20
 /** Messages that hold more bytes of values than this do not wait for others. */
 const BATCH_BYTES = 2 ** 20
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url))
@@ -50,6 +52,9 @@ export class SlotProcess {
   readonly #events: ProcessEvents
   #outbox: ToSlot[] = []
   #outboxBytes = 0
+  /** Whether it is about to be sent. */
+  #flushes = false
+  #laterTimer: NodeJS.Timeout | undefined
   readonly #launched = hasLauncher
   #up = false
   readonly #startTimer: NodeJS.Timeout | undefined
@@ -100,12 +105,23 @@ export class SlotProcess {
 
   /** What is sent in one turn goes together, since each message over the pipe costs as much as a tiny task. */
   send(message: ToSlot): void {
-    if (this.#outbox.push(message) === 1) nextTick(() => this.#flush())
+    this.#outbox.push(message)
+    if (!this.#flushes) nextTick(() => this.#flush())
+    this.#flushes = true
     this.#outboxBytes += bytesOf(message)
     if (this.#outboxBytes > BATCH_BYTES) this.#flush()
   }
 
+  /** Goes with what is sent next, or in a while: it is not worth a message. */
+  sendLater(message: ToSlot): void {
+    this.#outbox.push(message)
+    this.#laterTimer ??= setTimeout(() => this.#flush(), LATER_MS).unref()
+  }
+
   #flush() {
+    this.#flushes = false
+    clearTimeout(this.#laterTimer)
+    this.#laterTimer = undefined
     if (this.#outbox.length === 0) return
     const messages = this.#outbox
     this.#outbox = []

@@ -38,7 +38,7 @@ const ABORT_GRACE_MS = 500
 /** An import that takes longer than this, in milliseconds, is spoken of. */
 const SLOW_LOAD_MS = 10_000
 /** Tasks on one slot at once: as many as take so long, in milliseconds, so that the way to it hides behind them. */
-const AHEAD_MS = 2
+export const AHEAD_MS = 2
 const AHEAD_LIMIT = 64
 /** The weight of the last task in the moving mean. */
 const LAST_WEIGHT = 0.25
@@ -104,7 +104,7 @@ export class Slot<A extends Assignment> {
   /** How many more tasks it should be given. */
   get room(): number {
     if (this.#leaving || this.#killTimer) return 0
-    const ahead = this.#loaded ? Math.min(AHEAD_LIMIT, Math.max(1, Math.round(AHEAD_MS / this.#meanMs))) : 1
+    const ahead = this.#loaded ? Math.min(AHEAD_LIMIT, Math.max(2, Math.round(AHEAD_MS / this.#meanMs))) : 1
     return ahead - this.#assignments.length
   }
 
@@ -133,7 +133,12 @@ export class Slot<A extends Assignment> {
     if (this.#assignments.length === 1) this.#next()
   }
 
-  /** The task that waits longest behind others, for a slot that has nothing to do. */
+  /** Whether tasks wait here behind one that takes longer than the way to another slot. */
+  get isStuck(): boolean {
+    return this.#assignments.length > 1 && now() - this.#since > AHEAD_MS
+  }
+
+  /** The last of the tasks that wait behind others, for a slot that has nothing to do. */
   takeBack(): A | undefined {
     const last = this.#assignments.at(-1)
     if (this.#assignments.length < 2 || !last || last.withdrawn) return undefined
@@ -150,7 +155,7 @@ export class Slot<A extends Assignment> {
   }
 
   closeJob(id: string): void {
-    if (this.#jobs.delete(id)) this.#process.send({ type: 'close', job: id })
+    if (this.#jobs.delete(id)) this.#process.sendLater({ type: 'close', job: id })
   }
 
   /** Ends an idle slot; a busy one is killed. */

@@ -1,0 +1,17 @@
+// Partitions that leave a mark when they begin, then keep their slot busy, and say which it was.
+import { appendFileSync } from 'node:fs'
+import { Producer } from '@pymar/core'
+
+export class Marks extends Producer {
+  static *mapFn(items) {
+    for (const { file, ms } of items) {
+      appendFileSync(file, 'begun ')
+      const end = performance.now() + ms
+      while (performance.now() < end);
+      yield [process.pid]
+    }
+  }
+  static reduceFn(values) {
+    return [...values].flat()
+  }
+}
