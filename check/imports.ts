@@ -5,7 +5,7 @@ import { init, parse } from 'es-module-lexer'
 
 /** Each layer may import itself and those before it. Types count too. */
 const LAYERS = [
-  ['errors.ts', 'timers.ts'],
+  ['errors.ts', 'lazy.ts', 'timers.ts'],
   ['checks.ts'],
   ['data-source.ts', 'options.ts', 'is-main.ts', 'host.ts', 'wire'],
   ['job'],

@@ -3,6 +3,7 @@ import type { BlockSource, ClassOf, DataSource, DataSourceFactory, SourceClass }
 import { messageOf, notRunnable, PymarError } from './errors.ts'
 import { readGiven } from './job/given.ts'
 import type { ProducerCode } from './job/run.ts'
+import { lazy } from './lazy.ts'
 import { type Job, type JobControl, startJob } from './ledger/job.ts'
 import type { JobRequest } from './ledger/job-run.ts'
 import { MAP_OPTIONS, type MapOptions, PRODUCER_OPTIONS, type ProducerOptions } from './options.ts'
@@ -204,13 +205,17 @@ function detached(): PymarError {
 }
 
 /** What only a process that starts jobs needs is loaded when the first one starts: slots import this file too. */
+const transports = lazy(() => import('./transport/open.ts'))
+const runs = lazy(() => import('./ledger/job-run.ts'))
+const locator = lazy(() => import('./job/locate.ts'))
+
 async function open(options: ProducerOptions): Promise<Opened> {
-  const { openTransport } = await import('./transport/open.ts').catch(notRunnable)
+  const { openTransport } = await transports().catch(notRunnable)
   return openTransport(options)
 }
 
 async function run(control: JobControl, request: JobRequest, opened: Opened, closing?: AbortSignal): Promise<unknown> {
-  const { runJob } = await import('./ledger/job-run.ts').catch(notRunnable)
+  const { runJob } = await runs().catch(notRunnable)
   return runJob(control, request, { ...opened, ...(closing && { closing }) })
 }
 
@@ -230,7 +235,7 @@ function readRequest(producer: ProducerCode, source: unknown, options: MapOption
   const given = readUser('the items of a source', () => readGiven(source))
   if (given.kind === 'class' && (typeof given.source.name !== 'string' || given.source.name === ''))
     throw refuse('its source class has no name; slots find it by that')
-  const locate = async () => (await import('./job/locate.ts')).locate(producer, given.kind === 'class' ? given.source : undefined, module)
+  const locate = async () => (await locator()).locate(producer, given.kind === 'class' ? given.source : undefined, module)
   return { producer, given, count, options, locate }
 }
 

@@ -5,6 +5,7 @@ import type { Given } from '../job/given.ts'
 import type { JobCode } from '../job/locate.ts'
 import { closePlan, type JobPlan, planJob } from '../job/plan.ts'
 import type { ProducerCode, SourceCode } from '../job/run.ts'
+import { lazy } from '../lazy.ts'
 import type { MapOptions, Progress } from '../options.ts'
 import { clearInterval, clearTimeout, now, setInterval, setTimeout } from '../timers.ts'
 import type { Channel, JobSpec, Opened, Transport } from '../transport/port.ts'
@@ -30,7 +31,11 @@ export interface Transports extends Opened {
   readonly closing?: AbortSignal
 }
 
+/** Said, so that no error with a stack is made to say it. */
+const OVER = 'the job is over'
 const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+const dispatching = lazy(() => import('./dispatcher.ts'))
 
 /** Runs a job from its plan to its end. Whatever ends it first decides how it ends. */
 export async function runJob(control: JobControl, request: JobRequest, transports: Transports): Promise<unknown> {
@@ -91,12 +96,12 @@ class JobRun {
   }
 
   #finish(bytes: Uint8Array) {
-    this.#over.abort()
+    this.#over.abort(OVER)
     this.#settle?.resolve(bytes)
   }
 
   #fail(error: unknown) {
-    this.#over.abort()
+    this.#over.abort(error)
     this.#settle?.reject(error)
   }
 
@@ -140,7 +145,7 @@ class JobRun {
   }
 
   async #loadDispatcher({ partitions }: JobPlan): Promise<Dispatcher> {
-    const { Dispatcher } = await import('./dispatcher.ts').catch(notRunnable)
+    const { Dispatcher } = await dispatching().catch(notRunnable)
     const { given, options, producer } = this.#request
     this.#dispatcher = new Dispatcher(producer.name, partitions, given, options, {
       counted: (partition, bytes) => {
@@ -167,10 +172,10 @@ class JobRun {
   }
 
   #report() {
-    if (!this.#dispatcher) return
+    const { options, producer } = this.#request
+    if (!this.#dispatcher || !(this.#observer || options.onProgress)) return
     const progress: Progress = { ...this.#dispatcher.state, elapsedMs: now() - this.#startedAt }
     this.#observer?.progress(progress)
-    const { options, producer } = this.#request
     const failed = (error: unknown) => {
       const message = `Cannot report progress of ${producer.name}: onProgress threw ${messageOf(error)}`
       this.#fail(new PymarError('USER_ERROR', message, { cause: error }))
