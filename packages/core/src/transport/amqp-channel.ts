@@ -6,6 +6,7 @@ import { toWorkersOf } from '../wire/names.ts'
 import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import type { AmqpClient, JobPost } from './amqp-client.ts'
 import { LostTasks } from './lost-tasks.ts'
+import { Pace } from './pace.ts'
 import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
 import { type PartitionAttempt, TaskBatches } from './task-batch.ts'
 import type { Workers } from './workers.ts'
@@ -27,6 +28,7 @@ export class AmqpChannel implements Channel, JobPost {
   /** Those of them of which it is not known that the broker has them. */
   readonly #unconfirmed = new Set<PartitionAttempt>()
   #outbox: PartitionAttempt[] = []
+  readonly #pace = new Pace(nextTick, () => this.#flush())
   #events: ChannelEvents | undefined
   #wasSent = false
   #closed = false
@@ -71,7 +73,8 @@ export class AmqpChannel implements Channel, JobPost {
     this.#wasSent = true
     this.#sent.set(attempt.id, attempt)
     this.#unconfirmed.add(attempt)
-    if (this.#outbox.push(attempt) === 1) nextTick(() => this.#flush())
+    this.#outbox.push(attempt)
+    this.#pace.want()
   }
 
   stop(attempt: Attempt): void {
@@ -89,7 +92,7 @@ export class AmqpChannel implements Channel, JobPost {
     this.#client.leave(this.#job.id)
     this.#reductions.close()
     // Also where nothing is out any more: workers keep a job's params, and may hold copies of its tasks.
-    if (this.#wasSent) this.#client.control(toWorkersOf(this.#queue), { type: 'stop', job: this.#job.id })
+    if (this.#wasSent) this.#client.stop(this.#queue, this.#job.id, this.#sent.size > 0)
     this.#sent.clear()
     this.#unconfirmed.clear()
     this.#outbox = []
@@ -150,16 +153,16 @@ export class AmqpChannel implements Channel, JobPost {
     if (message.type === 'started') return this.#events?.started(id)
     if (message.type === 'holding') return sent && isLatest ? this.#lost.holding(sent, worker) : undefined
     if (sent && (isLatest || message.type === 'partial')) this.#forget(sent)
-    const { host, pid } = placeOf(worker)
     switch (message.type) {
       case 'partial':
         this.#batches.took(message.ms)
         return this.#events?.partial(id, payload ?? new Uint8Array(0))
       case 'failed':
-        return this.#events?.failed(id, message.code, errorOf(payload), `worker ${host} pid ${pid}`)
+        return this.#events?.failed(id, message.code, errorOf(payload), whereOf(worker))
       case 'lost':
-        return this.#events?.lost(id, { host, pid: message.pid, exit: message.exit })
+        return this.#events?.lost(id, { ...placeOf(worker), pid: message.pid, exit: message.exit })
       case 'returned':
+        this.#batches.returned()
         return this.#events?.returned(id)
     }
   }
@@ -183,11 +186,19 @@ export class AmqpChannel implements Channel, JobPost {
   #flush() {
     const attempts = this.#outbox.filter((attempt) => this.#sent.get(attempt.id) === attempt)
     this.#outbox = []
-    for (const batch of this.#batches.of(attempts)) {
-      this.#client.task(this.#queue, this.#batches.message(batch), (error) => {
-        if (error === undefined) for (const attempt of batch) this.#unconfirmed.delete(attempt)
-      })
+    for (const batch of this.#batches.of(attempts, this.#workers.count)) {
+      if (this.#pace.hasRoom) this.#publish(batch)
+      else this.#outbox.push(...batch)
     }
+    if (this.#outbox.length > 0) this.#pace.want()
+  }
+
+  #publish(batch: readonly PartitionAttempt[]) {
+    this.#pace.sent()
+    this.#client.task(this.#queue, this.#batches.message(batch), (error) => {
+      if (error === undefined) for (const attempt of batch) this.#unconfirmed.delete(attempt)
+      this.#pace.settled()
+    })
   }
 }
 
@@ -204,6 +215,11 @@ function isPartition(attempt: Attempt): attempt is PartitionAttempt {
 function placeOf(worker: string): { host: string; pid: number } {
   const [host = worker, pid] = worker.split(':')
   return { host, pid: Number(pid) }
+}
+
+function whereOf(worker: string): string {
+  const { host, pid } = placeOf(worker)
+  return `worker ${host} pid ${pid}`
 }
 
 function errorOf(payload: Uint8Array | undefined): unknown {

@@ -1,9 +1,11 @@
 import type { PymarError } from '../errors.ts'
 import { messageOf } from '../errors.ts'
+import { clearTimeout, nextTick, setTimeout } from '../timers.ts'
 import { Joiner, type Parcel, pack, split, unpack } from '../wire/frame.ts'
-import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, workerQueue } from '../wire/names.ts'
+import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from './amqp-link.ts'
+import type { Roster } from './workers.ts'
 
 /** What the jobs of this process are told, each of what is its own. */
 export interface JobPost {
@@ -15,6 +17,9 @@ export interface JobPost {
   unroutable(message: TaskMessage): void
 }
 
+/** How long, in milliseconds, workers may go on knowing of jobs that are over. */
+const OVER_MS = 20
+
 /** This process's side of one broker: the connection and the reply queue that all its jobs share. */
 export class AmqpClient implements LinkOwner {
   readonly replyTo: string
@@ -22,7 +27,13 @@ export class AmqpClient implements LinkOwner {
   readonly #link: Link
   readonly #joiner = new Joiner()
   readonly #jobs = new Map<string, JobPost>()
+  readonly #rosters = new Map<string, Roster>()
   #connectedOnce = false
+  /** Jobs that are over, by the queue whose workers are to be told. */
+  readonly #over = new Map<string, string[]>()
+  #overTimer: NodeJS.Timeout | undefined
+  /** The latest of the messages that are to be acknowledged. */
+  #heard: ConsumeMessage | undefined
 
   constructor(link: LinkSettings, namespace: string) {
     const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
@@ -36,6 +47,7 @@ export class AmqpClient implements LinkOwner {
   }
 
   async close(): Promise<void> {
+    this.#tellOver()
     // It would end by itself, in a minute.
     await this.#link.session?.channel.deleteQueue(this.replyTo).catch(() => {})
     await this.#link.close()
@@ -54,6 +66,13 @@ export class AmqpClient implements LinkOwner {
     return this.#link.consumersOf(workerQueue(this.#namespace, worker))
   }
 
+  /** The workers of a queue, as far as the jobs of this process have heard of them. */
+  roster(queue: string): Roster {
+    const roster: Roster = this.#rosters.get(queue) ?? new Map()
+    this.#rosters.set(queue, roster)
+    return roster
+  }
+
   join(job: string, post: JobPost): void {
     this.#jobs.set(job, post)
   }
@@ -64,7 +83,7 @@ export class AmqpClient implements LinkOwner {
 
   /** @param confirmed Called when the broker has it, or with an error if that cannot be known. */
   task(queue: string, parcel: Parcel<TaskMessage>, confirmed: (error?: unknown) => void): void {
-    this.#link.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true, persistent: true }, confirmed)
+    this.#link.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true }, confirmed)
   }
 
   /** Speaks to one worker. */
@@ -77,9 +96,37 @@ export class AmqpClient implements LinkOwner {
     this.control(toNamesakes(this.#namespace, producer), message)
   }
 
+  /**
+   * Tells the workers of a queue that nobody waits for a job any more.
+   *
+   * @param urgent Whether they may be computing it: otherwise they are told in a while, of all such jobs at once.
+   */
+  stop(queue: string, job: string, urgent: boolean): void {
+    const jobs = this.#over.get(queue) ?? []
+    this.#over.set(queue, [...jobs, job])
+    if (urgent) this.#tellOver()
+    else this.#overTimer ??= setTimeout(() => this.#tellOver(), OVER_MS).unref()
+  }
+
+  #tellOver() {
+    clearTimeout(this.#overTimer)
+    this.#overTimer = undefined
+    for (const [queue, jobs] of this.#over) {
+      this.#publish(
+        toWorkersOf(queue),
+        jobs.map((job) => ({ message: { type: 'stop', job } })),
+      )
+    }
+    this.#over.clear()
+  }
+
   /** Speaks to the workers that listen there. */
-  control({ exchange, key }: Address, message: ControlMessage, payload?: Uint8Array): void {
-    for (const { body, properties } of split(pack([{ message, ...(payload && { payload }) }]))) {
+  control(to: Address, message: ControlMessage, payload?: Uint8Array): void {
+    this.#publish(to, [{ message, ...(payload && { payload }) }])
+  }
+
+  #publish({ exchange, key }: Address, parcels: readonly Parcel<ControlMessage>[]) {
+    for (const { body, properties } of split(pack(parcels))) {
       // Nobody needs to be there to hear it, and what it was about is asked again where it matters.
       this.#link.publish(exchange, key, body, { ...properties, replyTo: this.replyTo, appId: this.replyTo }, () => {})
     }
@@ -90,15 +137,25 @@ export class AmqpClient implements LinkOwner {
     await channel.consume(this.replyTo, (message) => {
       // Somebody has deleted the queue.
       if (!message) return this.#link.restart()
+      // One acknowledgement for all that came in this turn.
+      if (!this.#heard) nextTick(() => this.#acknowledge(channel))
+      this.#heard = message
       this.#hear(message)
-      channel.ack(message)
     })
     const again = this.#connectedOnce
     this.#connectedOnce = true
     if (again) setImmediate(() => this.#each((post) => post.reconnected()))
   }
 
-  lost(): void {}
+  #acknowledge(channel: Session['channel']) {
+    const message = this.#heard
+    this.#heard = undefined
+    if (message && channel === this.session?.channel) channel.ack(message, true)
+  }
+
+  lost(): void {
+    this.#heard = undefined
+  }
 
   failed(error: PymarError): void {
     this.#each((post) => post.failed(error))

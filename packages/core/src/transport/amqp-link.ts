@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import {
   type Channel,
   type ChannelModel,
@@ -10,7 +11,7 @@ import {
 } from 'amqplib'
 import { messageOf, PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
-import { clearInterval, now, setInterval, setTimeout } from '../timers.ts'
+import { clearInterval, nextTick, now, setInterval, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 
 /** What there is to do on a connection, as long as it lasts. */
@@ -148,6 +149,7 @@ export class Link {
     if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
     const model = await connect(url.href, { ...this.#settings.tls, noDelay: true, timeout: CONNECT_LIMIT_MS } as SocketOptions)
     letGo(model)
+    writeTogether(model)
     if (this.#closed) return void (await model.close())
     // What is wrong with a connection is told by its end.
     model.on('error', () => {})
@@ -212,12 +214,35 @@ export class Link {
   }
 }
 
-/** A connection keeps no process alive: jobs and workers do. Its parts are not in amqplib's types. */
-function letGo(model: ChannelModel) {
-  interface Held {
-    unref?(): void
+/** What amqplib's types do not tell of a connection. */
+interface Inside {
+  readonly stream?: Socket
+  readonly heartbeater?: { readonly sendTimer?: NodeJS.Timeout; readonly recvTimer?: NodeJS.Timeout }
+}
+
+/** What is written in one turn goes in one system call: each costs as much as a small task. */
+function writeTogether(model: ChannelModel) {
+  const { stream } = model.connection as unknown as Inside
+  if (!stream) return
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
+  let corked = false
+  const together = (...args: unknown[]) => {
+    if (!corked) {
+      corked = true
+      stream.cork()
+      nextTick(() => {
+        corked = false
+        stream.uncork()
+      })
+    }
+    return write(...args)
   }
-  const { stream, heartbeater } = model.connection as unknown as { stream?: Held; heartbeater?: { sendTimer?: Held; recvTimer?: Held } }
+  stream.write = together as Socket['write']
+}
+
+/** A connection keeps no process alive: jobs and workers do. */
+function letGo(model: ChannelModel) {
+  const { stream, heartbeater } = model.connection as unknown as Inside
   for (const held of [stream, heartbeater?.sendTimer, heartbeater?.recvTimer]) held?.unref?.()
 }
 

@@ -1,4 +1,4 @@
-import { jobFileAt } from '../job/job-file.ts'
+import { type JobFileAt, jobFileAt } from '../job/job-file.ts'
 import { fingerprintOf, taskQueue } from '../wire/names.ts'
 import { AmqpChannel } from './amqp-channel.ts'
 import { AmqpClient } from './amqp-client.ts'
@@ -54,9 +54,8 @@ export class AmqpTransport implements Transport {
       )
       throw error
     })
-    const { code: text } = await jobFileAt(code.url)
     const { name, VERSION } = job.producer
-    const fingerprint = fingerprintOf(text, VERSION, undefined)
+    const fingerprint = fingerprintOfFile(await jobFileAt(code.url), VERSION)
     const queue = taskQueue(namespace, name, fingerprint)
     const command = workerCommand(code.url, name, link.broker.named, namespace)
     const workers = new Workers(this.#client, queue, { producer: name, fingerprint, workerTimeoutMs, command })
@@ -83,4 +82,15 @@ export class AmqpTransport implements Transport {
     this.#open = false
     return --this.#shared.users === 0
   }
+}
+
+const fingerprints = new WeakMap<JobFileAt, Map<string | undefined, string>>()
+
+/** Of a job file as it was found: its text does not change, and may be long. */
+function fingerprintOfFile(file: JobFileAt, version: string | undefined): string {
+  const known = fingerprints.get(file) ?? new Map<string | undefined, string>()
+  fingerprints.set(file, known)
+  const fingerprint = known.get(version) ?? fingerprintOf(file.code, version, undefined)
+  known.set(version, fingerprint)
+  return fingerprint
 }

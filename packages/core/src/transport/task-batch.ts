@@ -12,12 +12,14 @@ const INLINE_ITEMS_BYTES = 256 * 1024
 /** Tasks of one message take so long, in milliseconds, so that its way hides behind them. */
 const BATCH_MS = 5
 const BATCH_LIMIT = 64
+/** Tasks of one message, at most, while it is not known how long they take. A worker gives back what it cannot begin soon. */
+const FIRST_LIMIT = 8
 const LAST_WEIGHT = 0.1
 
 /** Puts the tasks of one job into messages: several into one while they are short, each into its own else. */
 export class TaskBatches {
   readonly #job: JobSpec
-  #meanMs = Number.POSITIVE_INFINITY
+  #meanMs: number | undefined
 
   constructor(job: JobSpec) {
     this.#job = job
@@ -25,11 +27,17 @@ export class TaskBatches {
 
   /** A task took so long. */
   took(ms: number): void {
-    this.#meanMs = Number.isFinite(this.#meanMs) ? this.#meanMs + LAST_WEIGHT * (ms - this.#meanMs) : ms
+    this.#meanMs = this.#meanMs === undefined ? ms : this.#meanMs + LAST_WEIGHT * (ms - this.#meanMs)
   }
 
-  *of(attempts: readonly PartitionAttempt[]): Generator<readonly PartitionAttempt[]> {
-    const size = Math.max(1, Math.min(BATCH_LIMIT, Math.round(BATCH_MS / this.#meanMs)))
+  /** A worker gave one back that had come with others: they are not short. */
+  returned(): void {
+    this.#meanMs = Math.max(BATCH_MS, this.#meanMs ?? 0)
+  }
+
+  /** @param workers How many are known: while it is open how long tasks take, each gets some of them. */
+  *of(attempts: readonly PartitionAttempt[], workers: number): Generator<readonly PartitionAttempt[]> {
+    const size = this.#size(attempts.length, workers)
     let [batch, bytes]: [PartitionAttempt[], number] = [[], 0]
     for (const attempt of attempts) {
       const { slice, hint } = attempt.task
@@ -42,6 +50,11 @@ export class TaskBatches {
       bytes += more
     }
     if (batch.length > 0) yield batch
+  }
+
+  #size(tasks: number, workers: number): number {
+    if (this.#meanMs !== undefined) return Math.max(1, Math.min(BATCH_LIMIT, Math.round(BATCH_MS / this.#meanMs)))
+    return workers === 0 ? 1 : Math.min(FIRST_LIMIT, Math.ceil(tasks / workers))
   }
 
   message(attempts: readonly PartitionAttempt[]): Parcel<PartitionsMessage> {

@@ -15,13 +15,18 @@ export interface WorkersSettings {
 /** So long without a worker, in milliseconds, and the command that starts one is said. */
 const SAY_AFTER_MS = 2000
 const LOOK_MS = 1000
+/** Workers are asked every five seconds; one that has not answered for so long, in milliseconds, is not there. */
+const STALE_MS = 12_000
+
+/** Workers of one queue, with when each was last heard of. */
+export type Roster = Map<string, { readonly slots: number; readonly at: number }>
 
 /** Who takes the tasks of one job's queue. */
 export class Workers {
   readonly #client: AmqpClient
   readonly #queue: string
   readonly #settings: WorkersSettings
-  readonly #slots = new Map<string, number>()
+  readonly #roster: Roster
   /** Workers of this producer's name that run other code. */
   readonly #strangers = new Set<string>()
   readonly #since = now()
@@ -34,17 +39,31 @@ export class Workers {
     this.#client = client
     this.#queue = queue
     this.#settings = settings
+    this.#roster = client.roster(queue)
+  }
+
+  /** Workers that have said that they are there. */
+  get count(): number {
+    return this.slots === 0 ? 0 : this.#roster.size
   }
 
   /** Slots of all workers that have said that they are there. */
   get slots(): number {
     let slots = 0
-    for (const count of this.#slots.values()) slots += count
+    for (const [worker, seen] of this.#roster) {
+      if (now() - seen.at > STALE_MS) this.#roster.delete(worker)
+      else slots += seen.slots
+    }
     return slots
   }
 
   /** Looks until there is a worker. @param failed Told if there is none for too long. */
   watch(failed: (error: PymarError) => void): void {
+    // The jobs before this one have seen some, so that is not worth a question, unless it takes longer.
+    if (this.slots > 0) {
+      this.#timer = setTimeout(() => void this.#look(failed), LOOK_MS)
+      return
+    }
     this.ask()
     void this.#look(failed)
   }
@@ -63,12 +82,12 @@ export class Workers {
 
   here(worker: string, { producer, fingerprint, slots }: ReplyMessage & { type: 'here' }): void {
     if (producer !== this.#settings.producer) return
-    if (fingerprint === this.#settings.fingerprint) this.#slots.set(worker, slots)
+    if (fingerprint === this.#settings.fingerprint) this.#roster.set(worker, { slots, at: now() })
     else this.#strangers.add(worker)
   }
 
   left(worker: string): void {
-    this.#slots.delete(worker)
+    this.#roster.delete(worker)
     this.#strangers.delete(worker)
   }
 

@@ -80,19 +80,28 @@ export class HeldJob {
     this.#forget(task)
   }
 
-  /** Gives back what has not begun, or all there is. */
-  giveBack(all: boolean): void {
-    for (const task of [...this.#tasks.values()]) {
-      if (task.running && !all) continue
-      this.#lease.stop(task)
-      this.#answer(task, { type: 'returned' })
+  /** Gives back those of these tasks that have not begun. */
+  giveBack(tasks: Iterable<TaskEntry>): void {
+    for (const [index, attempt] of tasks) {
+      const task = this.#tasks.get(keyOf(index, attempt))
+      if (task && !task.running) this.#giveBack(task)
     }
+  }
+
+  /** Gives back all there is. */
+  giveUp(): void {
+    for (const task of [...this.#tasks.values()]) this.#giveBack(task)
   }
 
   /** Nobody waits for any of it. */
   close(): void {
     this.#lease.close()
     for (const task of [...this.#tasks.values()]) this.#forget(task)
+  }
+
+  #giveBack(task: HeldTask) {
+    this.#lease.stop(task)
+    this.#answer(task, { type: 'returned' })
   }
 
   #started(task: HeldTask) {

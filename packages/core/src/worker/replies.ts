@@ -1,5 +1,6 @@
-import { nextTick, setTimeout } from '../timers.ts'
+import { setImmediate, setTimeout } from '../timers.ts'
 import type { Link } from '../transport/amqp-link.ts'
+import { Pace } from '../transport/pace.ts'
 import { type Parcel, pack, split } from '../wire/frame.ts'
 import type { ReplyMessage } from '../wire/protocol.ts'
 
@@ -11,12 +12,12 @@ interface Reply extends Parcel<ReplyMessage> {
 /** Milliseconds before what the broker could not take is tried again. */
 const AGAIN_MS = 200
 
-/** What a worker says to producers. What is said in one turn to one of them goes in one message; without a connection it waits for the next. */
+/** What a worker says to producers. What is said together to one of them goes in one message; without a connection it waits for the next. */
 export class Replies {
   readonly #link: Link
   readonly #worker: string
   readonly #outbox = new Map<string, Reply[]>()
-  #flushing = false
+  readonly #pace = new Pace(setImmediate, () => this.flush())
 
   constructor(link: Link, worker: string) {
     this.#link = link
@@ -26,14 +27,11 @@ export class Replies {
   /** @param to The producer's reply queue. */
   send(to: string, message: ReplyMessage, payload?: Uint8Array, settled?: () => void): void {
     this.#put(to, [{ message, ...(payload && { payload }), ...(settled && { settled }) }])
-    if (this.#flushing) return
-    this.#flushing = true
-    nextTick(() => this.flush())
+    this.#pace.want()
   }
 
   /** Says what waits. */
   flush(): void {
-    this.#flushing = false
     if (!this.#link.session) return
     const outbox = [...this.#outbox]
     this.#outbox.clear()
@@ -62,10 +60,12 @@ export class Replies {
     }
     let left = pieces.length
     let lost = false
+    this.#pace.sent()
     for (const { body, properties } of pieces) {
-      this.#link.publish('', to, body, { ...properties, appId: this.#worker, mandatory: true, persistent: true }, (error) => {
+      this.#link.publish('', to, body, { ...properties, appId: this.#worker, mandatory: true }, (error) => {
         lost ||= error !== undefined
         if (--left > 0) return
+        this.#pace.settled()
         if (lost) failed()
         else for (const { settled } of replies) settled?.()
       })

@@ -4,7 +4,7 @@ import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import type { ServedProducer } from '../options.ts'
 import type { SlotPool } from '../slot/pool.ts'
-import { clearInterval, setInterval } from '../timers.ts'
+import { clearInterval, setInterval, setTimeout } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
 import { fingerprintOf, OWN_QUEUE_OPTIONS, taskQueue, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
@@ -31,6 +31,8 @@ export interface WorkerSettings {
 
 /** Messages that a worker holds beside those that its slots compute. A message of short partitions holds many of them. */
 const AHEAD_PER_SLOT = 1
+/** Tasks that came together are thought to be short; those that have not begun after so long, in milliseconds, are for others to take too. */
+const SHARE_MS = 50
 /** Jobs that are known to be over, so that what is left of them in the queue costs nothing. */
 const STOPPED_LIMIT = 10_000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -128,15 +130,15 @@ export class Worker implements LinkOwner {
     // Neither sockets nor slots keep a process alive, and whoever waits for this must be.
     const alive = setInterval(() => {}, LONGEST_TIMER_MS)
     const ended = this.#intake.close(graceMs)
-    const giveBack = (all: boolean) => {
-      for (const job of this.#jobs.values()) job.giveBack(all)
+    for (const delivery of [...this.#intake.deliveries]) {
+      const job = this.#jobs.get(delivery.message.job)
+      if (job) job.giveBack(delivery.open)
+      else this.#intake.giveBack(delivery)
     }
-    for (const delivery of [...this.#intake.deliveries]) if (!this.#jobs.has(delivery.message.job)) this.#intake.giveBack(delivery)
-    giveBack(false)
     const running = [...this.#intake.deliveries].reduce((sum, { open }) => sum + open.length, 0)
     if (running > 0) this.#settings.log(`finishes ${running} ${running === 1 ? 'task' : 'tasks'}`)
     await ended
-    giveBack(true)
+    for (const job of this.#jobs.values()) job.giveUp()
     for (const replyTo of this.#replyQueues()) this.#replies.send(replyTo, { type: 'leaving' })
     this.#replies.flush()
     this.#presence.close()
@@ -158,6 +160,7 @@ export class Worker implements LinkOwner {
     if (this.#stopped.has(job)) return delivery.drop()
     const which = tasks.length === 1 ? `partition ${tasks[0]?.[0]}` : `${tasks.length} partitions from ${tasks[0]?.[0]}`
     this.#settings.log(`takes ${which} of the ${of} of ${producer}, job ${job}`)
+    if (tasks.length > 1) setTimeout(() => this.#jobs.get(job)?.giveBack(delivery.open), SHARE_MS).unref()
     if (this.#presence.isThere(replyTo)) return this.#compute(delivery)
     this.#parked.set(replyTo, [...(this.#parked.get(replyTo) ?? []), delivery])
     this.#presence.look(replyTo)
