@@ -13,7 +13,8 @@ export async function parserOf(name: string, argv: readonly string[]): Promise<A
     .strictOptions()
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(message)
+      // Its own errors, of what was typed, come as either.
+      throw error && error.name !== 'YError' ? error : new UsageError(message ?? error?.message)
     })
 }
 
