@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { blocks } from './blocks.ts'
+import { broker } from './broker.ts'
 import { cold } from './cold.ts'
 import { memory } from './memory.ts'
 import { type Row, table } from './table.ts'
@@ -11,9 +12,11 @@ import { warm } from './warm.ts'
  * npm run bench                  all cases; writes RESULTS.md
  * npm run bench -- --quick       fewer rounds
  * npm run bench -- cold memory   these cases
+ *
+ * The case `broker` uses the RabbitMQ in PYMAR_TEST_AMQP, which `npm run bench` brings up.
  */
 
-const CASES: Readonly<Record<string, (quick: boolean) => Promise<Row[]>>> = { warm, blocks, cold, tiny, memory }
+const CASES: Readonly<Record<string, (quick: boolean) => Promise<Row[]>>> = { warm, blocks, cold, tiny, memory, broker }
 
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')
