@@ -1,10 +1,11 @@
 /*
  * Runs the tests, with the servers that they need:
  *
- *   npm test -- [--in FOLDER] [FILTER...]
+ *   npm test -- [--in FOLDER] [--timeout MS] [FILTER...]
  *
- *   FILTER  Part of a path; files that have one of them in theirs are run. Default: all.
- *   --in    Where to look for *.test.ts. Default: test.
+ *   FILTER     Part of a path; files that have one of them in theirs are run. Default: all.
+ *   --in       Where to look for *.test.ts. Default: test.
+ *   --timeout  Milliseconds that one file may take. Default: 180,000.
  *
  * A file names the servers that it needs in its first lines: `// needs: amqp, postgres`. A test is skipped by `needs()`
  * where one is missing; with CI=true that is a failure of the run, and so is a process that outlives the tests.
@@ -22,7 +23,10 @@ import { underServers } from './servers/under-servers.ts'
 process.exit(await main())
 
 async function main(): Promise<number> {
-  const { values, positionals: filters } = parseArgs({ allowPositionals: true, options: { in: { type: 'string', default: 'test' } } })
+  const { values, positionals: filters } = parseArgs({
+    allowPositionals: true,
+    options: { in: { type: 'string', default: 'test' }, timeout: { type: 'string', default: '180000' } },
+  })
   try {
     const files = findTestFiles(values.in, filters)
     if (files.length === 0)
@@ -33,7 +37,7 @@ async function main(): Promise<number> {
       SERVER_NAMES.filter((name) => needed.has(name)),
       {},
       (outcomes, interrupted) =>
-        runTests([...node, '--test', '--test-reporter=spec', '--test-timeout=180000', ...files], outcomes, interrupted),
+        runTests([...node, '--test', '--test-reporter=spec', `--test-timeout=${values.timeout}`, ...files], outcomes, interrupted),
     )
   } catch (error) {
     console.error((error as Error).message)

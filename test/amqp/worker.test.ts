@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startWorker as startInside } from '@pymar/core'
 import { Busy, Items } from '../jobs/busy.mjs'
-import { isAlive, random, slotsOf, start, until } from '../processes.ts'
+import { isAlive, slotsOf, start, until } from '../processes.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
 import { namespace, startWorker } from './workers.ts'
 
@@ -27,26 +27,6 @@ test('a job that is sent before any worker is there says which one to start, and
 test('a job fails with NO_WORKERS when none comes within workerTimeoutMs', needs('amqp'), async () => {
   const job = Busy.map(Items, { ...options(), namespace: `${namespace}-empty`, workerTimeoutMs: 300 })
   await assert.rejects(job, { code: 'NO_WORKERS', message: /within workerTimeoutMs 300: .*start one: npx pymar-worker .* -p Busy/ })
-})
-
-test('an answer is the same when workers are killed and others come, in 5 seeded runs', needs('amqp'), async () => {
-  for (let seed = 1; seed <= 5; seed++) {
-    const next = random(seed)
-    let workers = await Promise.all([startWorker(BUSY, '-w', '1'), startWorker(BUSY, '-w', '1')])
-    const job = Busy.map(Items, options())
-    let done = 0
-    const killed = (async () => {
-      for await (const _ of job.partials()) {
-        if (++done % 10 !== 0 || next() < 0.3) continue
-        const [victim, ...others] = workers
-        victim?.child.kill('SIGKILL')
-        workers = [...others, await startWorker(BUSY, '-w', '1')]
-      }
-    })()
-    assert.equal(await job, ANSWER, `seed ${seed}`)
-    await killed
-    await Promise.all(workers.map((worker) => worker.end()))
-  }
 })
 
 test('a slot ends within a second of the SIGKILL of its worker, in an endless loop too', needs('amqp'), async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { compress, decompress, decompressSync, isLarge } from '../../packages/core/dist/wire/compress.js'
 import { Joiner, pack, split, unpack } from '../../packages/core/dist/wire/frame.js'
 import { CONTROL_MESSAGES, REPLY_MESSAGES, readMessage, TASK_MESSAGES } from '../../packages/core/dist/wire/protocol.js'
 
@@ -33,12 +35,41 @@ test('bodies of any size arrive in pieces that a broker takes, also when a conne
     [2 ** 20, 2 ** 20, 2 ** 19],
   )
   const joiner = new Joiner()
-  const add = (at: number) => joiner.add('worker', pieces[at]?.properties.headers, pieces[at]?.body as Buffer)
+  const add = (at: number) => joiner.add('worker', pieces[at]?.headers, pieces[at]?.body as Buffer)
   // The first two come, then all come again.
   const seen = [0, 1, 0, 1, 2].map(add)
   assert.ok(seen.slice(0, 4).every((joined) => joined === undefined))
   assert.ok(seen[4]?.equals(body))
   assert.equal(joiner.add('worker', undefined, body), body)
+})
+
+test('pieces of several senders do not meet, and one that is missing spoils its own body alone', () => {
+  const [one, other] = [1, 2].map((byte) => Buffer.alloc(2.5 * 2 ** 20, byte)) as [Buffer, Buffer]
+  const joiner = new Joiner()
+  const joined: (Buffer | undefined)[] = []
+  const [ones, others] = [split(one), split(other)]
+  for (const at of [0, 1, 2]) {
+    joined.push(joiner.add('a', ones[at]?.headers, ones[at]?.body as Buffer))
+    if (at !== 1) joined.push(joiner.add('b', others[at]?.headers, others[at]?.body as Buffer))
+  }
+  assert.deepEqual(
+    joined.map((body) => body?.equals(one)),
+    [undefined, undefined, undefined, true, undefined],
+  )
+  for (const { headers, body } of others) joined.push(joiner.add('b', headers, body))
+  assert.ok(joined.at(-1)?.equals(other))
+  assert.throws(() => joiner.add('b', { pieces: 3 }, one), { code: 'INVALID_ARGUMENT' })
+})
+
+test('a large body is made smaller where that helps', async () => {
+  const text = Buffer.from('the same again and again, '.repeat(10_000))
+  const smaller = (await compress(text)) as Buffer
+  assert.ok(smaller.byteLength < text.byteLength / 10)
+  assert.ok((await decompress(smaller)).equals(text))
+  assert.ok(decompressSync(smaller).equals(text))
+  assert.equal(await compress(randomBytes(200_000)), undefined)
+  assert.deepEqual([text, Buffer.alloc(100)].map(isLarge), [true, false])
+  await assert.rejects(decompress(text))
 })
 
 test('readMessage() takes messages of the protocol, and refuses all others', () => {

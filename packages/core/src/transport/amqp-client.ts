@@ -1,7 +1,8 @@
 import type { PymarError } from '../errors.ts'
 import { messageOf } from '../errors.ts'
 import { clearTimeout, nextTick, setTimeout } from '../timers.ts'
-import { Joiner, type Parcel, pack, split, unpack } from '../wire/frame.ts'
+import { decompress } from '../wire/compress.ts'
+import { Joiner, type Parcel, pack, unpack } from '../wire/frame.ts'
 import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from './amqp-link.ts'
@@ -126,10 +127,8 @@ export class AmqpClient implements LinkOwner {
   }
 
   #publish({ exchange, key }: Address, parcels: readonly Parcel<ControlMessage>[]) {
-    for (const { body, properties } of split(pack(parcels))) {
-      // Nobody needs to be there to hear it, and what it was about is asked again where it matters.
-      this.#link.publish(exchange, key, body, { ...properties, replyTo: this.replyTo, appId: this.replyTo }, () => {})
-    }
+    // Nobody needs to be there to hear it, and what it was about is asked again where it matters.
+    this.#link.publish(exchange, key, pack(parcels), { replyTo: this.replyTo, appId: this.replyTo }, () => {})
   }
 
   async setup({ channel }: Session): Promise<void> {
@@ -140,7 +139,7 @@ export class AmqpClient implements LinkOwner {
       // One acknowledgement for all that came in this turn.
       if (!this.#heard) nextTick(() => this.#acknowledge(channel))
       this.#heard = message
-      this.#hear(message)
+      void this.#hear(message)
     })
     const again = this.#connectedOnce
     this.#connectedOnce = true
@@ -172,12 +171,13 @@ export class AmqpClient implements LinkOwner {
     for (const post of [...this.#jobs.values()]) tell(post)
   }
 
-  #hear({ content, properties }: ConsumeMessage) {
-    const worker = String(properties.appId)
+  async #hear({ content, properties: { appId, headers, contentEncoding } }: ConsumeMessage) {
+    const worker = String(appId)
     try {
-      const body = this.#joiner.add(worker, properties.headers, content)
+      const body = this.#joiner.add(worker, headers, content)
       if (!body) return
-      for (const { message, payload } of unpack(body)) this.#tell(readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload, worker)
+      const frame = contentEncoding === undefined ? body : await decompress(body)
+      for (const { message, payload } of unpack(frame)) this.#tell(readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload, worker)
     } catch (error) {
       process.emitWarning(messageOf(error), 'PymarWarning')
     }

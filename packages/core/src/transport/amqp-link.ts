@@ -13,6 +13,8 @@ import { messageOf, PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
 import { clearInterval, nextTick, now, setInterval, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
+import { compress, type Encoding, isLarge } from '../wire/compress.ts'
+import { split } from '../wire/frame.ts'
 
 /** What there is to do on a connection, as long as it lasts. */
 export interface Session {
@@ -118,8 +120,28 @@ export class Link {
     }
   }
 
-  /** @param confirmed Called when the broker has the message, or with an error if that cannot be known any more. */
+  /**
+   * Publishes a body of any size: a large one is made smaller where that helps, and goes in pieces that every broker takes.
+   *
+   * @param confirmed Called when the broker has all of it, or with an error if that cannot be known any more.
+   */
   publish(exchange: string, key: string, body: Buffer, options: Options.Publish, confirmed: (error?: unknown) => void): void {
+    if (!isLarge(body)) return this.#publishOne(exchange, key, body, options, confirmed)
+    compress(body).then((smaller) => {
+      const pieces = split(smaller ?? body)
+      let left = pieces.length
+      let failure: unknown
+      for (const { body: piece, headers } of pieces) {
+        const encoding = smaller && { contentEncoding: 'deflate' satisfies Encoding }
+        this.#publishOne(exchange, key, piece, { ...options, ...encoding, ...(headers && { headers }) }, (error) => {
+          failure ??= error
+          if (--left === 0) confirmed(failure)
+        })
+      }
+    }, confirmed)
+  }
+
+  #publishOne(exchange: string, key: string, body: Buffer, options: Options.Publish, confirmed: (error?: unknown) => void): void {
     if (!this.#session) return confirmed(new Error('there is no connection'))
     try {
       this.#session.publisher.publish(exchange, key, body, options, (error) => confirmed(error ?? undefined))

@@ -35,6 +35,7 @@ function parse(text: string): URL | undefined {
   }
 }
 
-function mask(url: string): string {
-  return url.replace(/^([a-z]+:\/\/[^:@/]*):[^@]*@/i, '$1:***@')
+/** Up to the last @: a password may have some. */
+function mask(named: string): string {
+  return named.replace(/^((?:[a-z]+:\/\/)?[^:@/]*):.*@/i, '$1:***@')
 }

@@ -61,7 +61,7 @@ const PIECE_BYTES = 2 ** 20
 /** Part of a body, with what puts it together again. */
 export interface Piece {
   readonly body: Buffer
-  readonly properties: { readonly headers?: { readonly body: string; readonly piece: number; readonly pieces: number } }
+  readonly headers?: { readonly body: string; readonly piece: number; readonly pieces: number }
 }
 
 let bodies = 0
@@ -69,30 +69,33 @@ let bodies = 0
 /** Cuts a body into pieces that a broker takes; one that is small enough is one piece, and needs no headers. */
 export function split(body: Buffer): Piece[] {
   const pieces = Math.ceil(body.byteLength / PIECE_BYTES)
-  if (pieces <= 1) return [{ body, properties: {} }]
+  if (pieces <= 1) return [{ body }]
   const name = `${process.pid}.${++bodies}`
   return Array.from({ length: pieces }, (_, piece) => ({
     body: body.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES),
-    properties: { headers: { body: name, piece, pieces } },
+    headers: { body: name, piece, pieces },
   }))
 }
 
-/** Puts pieces together. Those of one sender come in order, except that they may begin again after a connection was lost. */
+/**
+ * Puts pieces together. Those of one sender come in order, one body after the other; a body whose sender lost its connection
+ * meanwhile stays without an end, and is forgotten when the next one begins.
+ */
 export class Joiner {
-  readonly #bodies = new Map<string, Buffer[]>()
+  readonly #begun = new Map<string, { readonly body: string; readonly pieces: Buffer[] }>()
 
   /** @returns The body, when its last piece has come. */
-  add(sender: string, headers: Record<string, unknown> | undefined, body: Buffer): Buffer | undefined {
-    if (headers?.['pieces'] === undefined) return body
-    const { body: name, piece, pieces } = headers as { body: unknown; piece: unknown; pieces: unknown }
-    if (typeof name !== 'string' || !Number.isSafeInteger(piece) || !Number.isSafeInteger(pieces)) throw refuse('its pieces have no number')
-    const key = `${sender} ${name}`
-    const known = this.#bodies.get(key) ?? []
-    this.#bodies.set(key, known)
-    // One that is not the next is a repetition, or follows one that was lost: then the whole comes again.
-    if (known.length === piece) known.push(body)
-    if (known.length < (pieces as number)) return undefined
-    this.#bodies.delete(key)
-    return Buffer.concat(known)
+  add(sender: string, headers: Record<string, unknown> | undefined, piece: Buffer): Buffer | undefined {
+    if (headers?.['pieces'] === undefined) return piece
+    const { body, piece: at, pieces: count } = headers as { body: unknown; piece: unknown; pieces: unknown }
+    if (typeof body !== 'string' || !Number.isSafeInteger(at) || !Number.isSafeInteger(count)) throw refuse('its pieces have no number')
+    if (at === 0) this.#begun.set(sender, { body, pieces: [] })
+    const begun = this.#begun.get(sender)
+    // One that is not the next follows one that was lost: then the whole comes again.
+    if (begun?.body !== body || begun.pieces.length !== at) return undefined
+    begun.pieces.push(piece)
+    if (begun.pieces.length < (count as number)) return undefined
+    this.#begun.delete(sender)
+    return Buffer.concat(begun.pieces)
   }
 }

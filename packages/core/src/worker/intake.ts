@@ -2,6 +2,7 @@ import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
 import { clearInterval, now, setInterval } from '../timers.ts'
 import type { Channel, ConsumeMessage } from '../transport/amqp-link.ts'
+import { decompressSync } from '../wire/compress.ts'
 import { unpack } from '../wire/frame.ts'
 import { TASK_QUEUE_OPTIONS } from '../wire/names.ts'
 import { readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
@@ -192,8 +193,8 @@ export class Intake {
   }
 }
 
-function read({ content, properties: { replyTo } }: ConsumeMessage, producer: string, ended: () => void): Delivery {
-  const [parcel] = unpack(content)
+function read({ content, properties: { replyTo, contentEncoding } }: ConsumeMessage, producer: string, ended: () => void): Delivery {
+  const [parcel] = unpack(contentEncoding === undefined ? content : decompressSync(content))
   const message = readMessage<TaskMessage>(parcel?.message, TASK_MESSAGES)
   if (message.type !== 'partitions') throw new PymarError('INVALID_ARGUMENT', `Cannot read a task: there is no ${message.type} here`)
   if (typeof replyTo !== 'string') throw new PymarError('INVALID_ARGUMENT', 'Cannot read a task: it does not say where its answer goes')

@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout } from '../timers.ts'
 import type { Link } from '../transport/amqp-link.ts'
 import { Pace } from '../transport/pace.ts'
-import { type Parcel, pack, split } from '../wire/frame.ts'
+import { type Parcel, pack } from '../wire/frame.ts'
 import type { ReplyMessage } from '../wire/protocol.ts'
 
 interface Reply extends Parcel<ReplyMessage> {
@@ -52,23 +52,16 @@ export class Replies {
   }
 
   #publish(to: string, replies: readonly Reply[]) {
-    const pieces = split(pack(replies))
-    const failed = () => {
-      // Said again, whole, on the next connection: a producer counts each answer once.
+    this.#pace.sent()
+    this.#link.publish('', to, pack(replies), { appId: this.#worker, mandatory: true }, (error) => {
+      this.#pace.settled()
+      if (error === undefined) {
+        for (const { settled } of replies) settled?.()
+        return
+      }
+      // Said again, on the next connection: a producer counts each answer once.
       this.#put(to, replies)
       setTimeout(() => this.flush(), AGAIN_MS).unref()
-    }
-    let left = pieces.length
-    let lost = false
-    this.#pace.sent()
-    for (const { body, properties } of pieces) {
-      this.#link.publish('', to, body, { ...properties, appId: this.#worker, mandatory: true }, (error) => {
-        lost ||= error !== undefined
-        if (--left > 0) return
-        this.#pace.settled()
-        if (lost) failed()
-        else for (const { settled } of replies) settled?.()
-      })
-    }
+    })
   }
 }

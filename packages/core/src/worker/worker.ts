@@ -6,6 +6,7 @@ import type { ServedProducer } from '../options.ts'
 import type { SlotPool } from '../slot/pool.ts'
 import { clearInterval, setInterval, setTimeout } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
+import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
 import { fingerprintOf, OWN_QUEUE_OPTIONS, taskQueue, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
 import { CONTROL_MESSAGES, type ControlMessage, readMessage } from '../wire/protocol.ts'
@@ -97,7 +98,7 @@ export class Worker implements LinkOwner {
     await channel.assertQueue(own, OWN_QUEUE_OPTIONS)
     const addresses = this.served.flatMap(({ producer, queue }) => [toNamesakes(namespace, producer), toWorkersOf(queue)])
     for (const { exchange, key } of addresses) await channel.bindQueue(own, exchange, key)
-    await channel.consume(own, (message) => (message ? this.#control(message) : this.#link.restart()), { noAck: true })
+    await channel.consume(own, (message) => (message ? void this.#control(message) : this.#link.restart()), { noAck: true })
     await this.#intake.open(channel, purge && !this.#connectedBefore)
     if (this.#connectedBefore) {
       this.#settings.log('connected again')
@@ -208,11 +209,12 @@ export class Worker implements LinkOwner {
     return job
   }
 
-  #control({ content, properties: { appId, headers, replyTo } }: ConsumeMessage) {
+  async #control({ content, properties: { appId, headers, replyTo, contentEncoding } }: ConsumeMessage) {
     try {
       const body = this.#joiner.add(String(appId), headers, content)
       if (!body) return
-      for (const { message, payload } of unpack(body)) this.#obey(readMessage<ControlMessage>(message, CONTROL_MESSAGES), payload, replyTo)
+      const frame = contentEncoding === undefined ? body : await decompress(body)
+      for (const { message, payload } of unpack(frame)) this.#obey(readMessage<ControlMessage>(message, CONTROL_MESSAGES), payload, replyTo)
     } catch (error) {
       this.#settings.log(messageOf(error))
     }
