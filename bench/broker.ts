@@ -1,18 +1,17 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { startWorker } from '@pymar/core'
 import { connect } from 'amqplib'
 import { PingPong } from './broker/ping-pong.ts'
 import { RunningWorker } from './broker/running-worker.ts'
-import { length, partitions } from './integration/functions.mjs'
-import { Integral, Points } from './integration/job.mjs'
-import { Threads } from './integration/threads.mjs'
+import { Integral } from './integration/job.mjs'
 import { interleave, median, ratio } from './measure.ts'
-import { ms, perSecond, type Row } from './table.ts'
+import { mib, ms, perSecond, type Row } from './table.ts'
 import { expected, Tiny, Total } from './tiny/job.mjs'
+import { besideThreads, POINTS } from './warm.ts'
 
 const run = promisify(execFile)
-const SLOTS = 2
 const INTEGRATION_TARGET = 1.1
 const EMPTY_TARGET = 3
 /** 0.8 of the peer's rate is 1.25 of its time. */
@@ -29,6 +28,7 @@ export async function broker(quick: boolean): Promise<Row[]> {
     ...(await integration(url, quick)),
     ...(await empty(url, quick)),
     ...(await small(url, quick)),
+    ...(await many(url, quick)),
     await bytes(url),
     ...(await starts(url, quick)),
   ]
@@ -36,23 +36,10 @@ export async function broker(quick: boolean): Promise<Row[]> {
 
 async function integration(url: string, quick: boolean): Promise<Row[]> {
   const worker = await RunningWorker.start(fileOf('integration/job.mjs'), url, namespace)
-  const threads = new Threads(SLOTS)
-  const producer = new Integral({ queue: url, namespace })
-  const parts = partitions()
-  const [byHand, answer] = [await threads.integrate(parts), await producer.map(Points)]
-  if (byHand !== answer) throw new Error(`By hand the integral is ${byHand}, over RabbitMQ ${answer}`)
-  const [peer = [], own = []] = await interleave(
-    [
-      { name: 'threads', run: () => threads.integrate(parts) },
-      { name: 'pymar', run: () => producer.map(Points) },
-    ],
-    quick ? { warmups: 1, measured: 5 } : { warmups: 3, measured: 15 },
-  )
-  await Promise.all([threads.close(), producer.close()])
+  const { peer, own } = await besideThreads(new Integral({ queue: url, namespace }), quick)
   await worker.end()
-  const points = `${length / 1e6} million points, ${parts.length} partitions`
   return [
-    { what: `worker_threads by hand, 2 warm threads, ${points}, again`, value: ms(median(peer)) },
+    { what: `worker_threads by hand, 2 warm threads, ${POINTS}, again`, value: ms(median(peer)) },
     { what: 'over RabbitMQ, 2 warm slots', value: ms(median(own)), ratio: ratio(own, peer), target: INTEGRATION_TARGET },
   ]
 }
@@ -109,6 +96,31 @@ async function small(url: string, quick: boolean): Promise<Row[]> {
   ]
 }
 
+/** What a job of many partitions leaves in the broker and in its producer at once. */
+async function many(url: string, quick: boolean): Promise<Row[]> {
+  const worker = await RunningWorker.start(fileOf('tiny/job.mjs'), url, namespace)
+  const connection = await connect(url, { noDelay: true })
+  const channel = await connection.createChannel()
+  const queue = await queueOf(url, namespace)
+  const partitions = quick ? 1e5 : 1e6
+  let deepest = 0
+  const looking = setInterval(() => {
+    void channel.checkQueue(queue).then(({ messageCount }) => {
+      deepest = Math.max(deepest, messageCount)
+    })
+  }, 50)
+  const probe = fileOf('tiny/probe.mjs')
+  const { stdout } = await run(process.execPath, ['--expose-gc', probe, String(partitions), '1', url, namespace])
+  clearInterval(looking)
+  await connection.close()
+  await worker.end()
+  const what = `10^${Math.log10(partitions)} partitions over RabbitMQ`
+  return [
+    { what: `${what}: messages in their queue, at most`, value: String(deepest) },
+    { what: `${what}: producer's heap in use during the job, at most`, value: mib(JSON.parse(stdout).live) },
+  ]
+}
+
 /** What one partition takes on its way to a worker, of a job that no worker takes. */
 async function bytes(url: string): Promise<Row> {
   const connection = await connect(url, { noDelay: true })
@@ -118,7 +130,7 @@ async function bytes(url: string): Promise<Row> {
   const bodies: number[] = []
   const failed = producer.map(Tiny).catch((error) => error)
   const error = await failed
-  const queue = await queueOf(url)
+  const queue = await queueOf(url, `${namespace}-bytes`)
   for (let message = await channel.get(queue, { noAck: true }); message; message = await channel.get(queue, { noAck: true })) {
     bodies.push(message.content.byteLength)
   }
@@ -133,12 +145,11 @@ async function bytes(url: string): Promise<Row> {
   }
 }
 
-/** The queue of those tasks: a worker of the same file and namespace says it. */
-async function queueOf(url: string): Promise<string> {
-  const { startWorker } = await import('@pymar/core')
-  const worker = await startWorker(fileOf('tiny/job.mjs'), { queue: url, namespace, slots: 1 })
+/** The queue of the tiny partitions: a worker says it. */
+async function queueOf(url: string, of: string): Promise<string> {
+  const worker = await startWorker(fileOf('tiny/job.mjs'), { queue: url, namespace: `${namespace}-asked`, slots: 1 })
   await worker.close()
-  return (worker.served[0]?.queue ?? '').replace(namespace, `${namespace}-bytes`)
+  return (worker.served[0]?.queue ?? '').replace(`${namespace}-asked`, of)
 }
 
 async function starts(url: string, quick: boolean): Promise<Row[]> {

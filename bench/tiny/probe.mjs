@@ -1,12 +1,13 @@
-// The memory of one job of so many tiny partitions, as JSON: node --expose-gc bench/tiny/probe.mjs PARTITIONS SLOTS
+// The memory of one job of so many tiny partitions, as JSON: node --expose-gc bench/tiny/probe.mjs PARTITIONS SLOTS [QUEUE NAMESPACE]
 import { readFileSync } from 'node:fs'
 import { expected, Tiny, Total } from './job.mjs'
 
 const SAMPLES = 5
 
-const [partitions, slots] = process.argv.slice(2).map(Number)
+const [partitions, slots] = process.argv.slice(2, 4).map(Number)
+const [queue, namespace] = process.argv.slice(4)
 Total.WORKERS_NUMBER = partitions
-const producer = new Total({ slots })
+const producer = new Total(queue ? { queue, namespace } : { slots })
 const liveBytes = []
 const total = await producer.map(Tiny, {
   onProgress({ done }) {

@@ -40,7 +40,7 @@ export interface Address {
  * Producers speak to workers over an exchange that every virtual host has: one of our own would be left behind for ever, or would
  * be gone when somebody publishes to it.
  */
-export const CONTROL_EXCHANGE = 'amq.direct'
+const CONTROL_EXCHANGE = 'amq.direct'
 
 /** All workers that take tasks from this queue. */
 export function toWorkersOf(queue: string): Address {
