@@ -24,6 +24,13 @@ test('a job that is sent before any worker is there says which one to start, and
   assert.equal(await worker.end(), 0)
 })
 
+test('a script may end with close()', needs('amqp'), async () => {
+  const worker = await startWorker(BUSY, '-w', '1', '-p', 'Busy')
+  const { code, out } = await start(['closes.mjs'], { PYMAR_QUEUE: serverUrl('amqp'), PYMAR_TEST_NAMESPACE: namespace }).ended
+  assert.deepEqual([code, out], [0, `${ANSWER.length}\nclosed\n`])
+  assert.equal(await worker.end(), 0)
+})
+
 test('a job fails with NO_WORKERS when none comes within workerTimeoutMs', needs('amqp'), async () => {
   const job = Busy.map(Items, { ...options(), namespace: `${namespace}-empty`, workerTimeoutMs: 300 })
   await assert.rejects(job, { code: 'NO_WORKERS', message: /within workerTimeoutMs 300: .*start one: npx pymar-worker .* -p Busy/ })

@@ -10,3 +10,15 @@ export const nextTick = process.nextTick.bind(process)
 
 /** @internal */
 export const now = performance.now.bind(performance)
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** Keeps the process alive until something has ended that would not do so itself: neither sockets nor slots do. */
+export async function keepAlive<T>(work: Promise<T>): Promise<T> {
+  const alive = setInterval(() => {}, LONGEST_TIMER_MS)
+  try {
+    return await work
+  } finally {
+    clearInterval(alive)
+  }
+}

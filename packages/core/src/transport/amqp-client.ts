@@ -1,6 +1,6 @@
 import type { PymarError } from '../errors.ts'
 import { messageOf } from '../errors.ts'
-import { clearTimeout, nextTick, setTimeout } from '../timers.ts'
+import { clearTimeout, keepAlive, nextTick, setTimeout } from '../timers.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, type Parcel, pack, unpack } from '../wire/frame.ts'
 import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
@@ -50,7 +50,7 @@ export class AmqpClient implements LinkOwner {
   async close(): Promise<void> {
     this.#tellOver()
     // It would end by itself, in a minute.
-    await this.#link.session?.channel.deleteQueue(this.replyTo).catch(() => {})
+    await keepAlive(this.#link.session?.channel.deleteQueue(this.replyTo).catch(() => {}) ?? Promise.resolve())
     await this.#link.close()
   }
 

@@ -11,7 +11,7 @@ import {
 } from 'amqplib'
 import { messageOf, PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
-import { clearInterval, nextTick, now, setInterval, setTimeout } from '../timers.ts'
+import { keepAlive, nextTick, now, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
 import { split } from '../wire/frame.ts'
@@ -48,7 +48,6 @@ const HEARTBEAT_S = 10
 const CONNECT_LIMIT_MS = 10_000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** What the broker says when another try would be refused too. */
 const REFUSAL = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530/
 
@@ -89,10 +88,7 @@ export class Link {
     const session = this.#session
     this.#session = undefined
     if (!session) return
-    // The socket keeps no process alive, and whoever waits for this must be.
-    const alive = setInterval(() => {}, LONGEST_TIMER_MS)
-    await session.model.close().catch(() => {})
-    clearInterval(alive)
+    await keepAlive(session.model.close().catch(() => {}))
   }
 
   /** Begins anew on another connection: something that this one rests on was taken away. */

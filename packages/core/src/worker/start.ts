@@ -7,6 +7,7 @@ import { readJobFile } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import { PRODUCER_OPTIONS, type WorkerHandle, type WorkerOptions } from '../options.ts'
 import { SlotPool } from '../slot/pool.ts'
+import { keepAlive } from '../timers.ts'
 import { type Broker, readBroker } from '../wire/broker-url.ts'
 import { Worker } from './worker.ts'
 
@@ -53,23 +54,19 @@ export async function start(file: string | URL, options: WorkerOptions = {}, sig
   const link = { broker: brokerOf(options), timeoutMs: Number.POSITIVE_INFINITY, ...(tls && { tls }) }
   const at = await readJobFile(jobFileUrl(file))
   const pool = new SlotPool({ slots, output: 'prefixed', ...(slotMemory !== undefined && { memory: slotMemory }) })
-  // Slots do not keep a process alive, and what is awaited here must.
-  const alive = setInterval(() => {}, 2 ** 30)
   let worker: Worker | undefined
   try {
-    const classes = await orAborted(pool.preload(at), signal)
+    const classes = await keepAlive(orAborted(pool.preload(at), signal))
     const producers = choose('producer', classes, options.producers, at.url)
     choose('source', classes, options.sources ?? [], at.url)
     const started = new Worker({ link, namespace, file: at, pool, producers, purge, ackTimeoutMs, log })
     worker = started
-    await orAborted(started.start(), signal)
+    await keepAlive(orAborted(started.start(), signal))
     const close = () => started.close(graceMs)
     return { id: started.id, slots, served: started.served, close, [Symbol.asyncDispose]: close }
   } catch (error) {
-    await (worker?.close(0) ?? pool.close())
+    await (worker ? worker.close(0) : pool.close())
     throw error
-  } finally {
-    clearInterval(alive)
   }
 }
 

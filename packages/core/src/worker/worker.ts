@@ -4,7 +4,7 @@ import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import type { ServedProducer } from '../options.ts'
 import type { SlotPool } from '../slot/pool.ts'
-import { clearInterval, setInterval, setTimeout } from '../timers.ts'
+import { keepAlive, setTimeout } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
@@ -36,7 +36,6 @@ const AHEAD_PER_SLOT = 1
 const SHARE_MS = 50
 /** Jobs that are known to be over, so that what is left of them in the queue costs nothing. */
 const STOPPED_LIMIT = 10_000
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Takes tasks from a broker, and has its slots compute them. */
 export class Worker implements LinkOwner {
@@ -123,13 +122,11 @@ export class Worker implements LinkOwner {
 
   /** Takes no more, gives back what has not begun, lets what runs end, and gives back what does not within `graceMs` milliseconds. */
   close(graceMs: number): Promise<void> {
-    this.#closing ??= this.#close(graceMs)
+    this.#closing ??= keepAlive(this.#close(graceMs))
     return this.#closing
   }
 
   async #close(graceMs: number): Promise<void> {
-    // Neither sockets nor slots keep a process alive, and whoever waits for this must be.
-    const alive = setInterval(() => {}, LONGEST_TIMER_MS)
     const ended = this.#intake.close(graceMs)
     for (const delivery of [...this.#intake.deliveries]) {
       const job = this.#jobs.get(delivery.message.job)
@@ -148,7 +145,6 @@ export class Worker implements LinkOwner {
     await this.#link.session?.channel.deleteQueue(workerQueue(this.#settings.namespace, this.id)).catch(() => {})
     await this.#link.close()
     await this.#settings.pool.close()
-    clearInterval(alive)
   }
 
   #replyQueues(): Set<string> {
