@@ -19,6 +19,7 @@ export const TIME_MS: Check = {
   rule: 'a number of milliseconds above 0 and below 2^31',
 }
 export const BOOLEAN: Check = { holds: (value) => typeof value === 'boolean', rule: 'true or false' }
+export const TEXT: Check = { holds: (value) => typeof value === 'string', rule: 'a string' }
 export const FUNCTION: Check = { holds: (value) => typeof value === 'function', rule: 'a function' }
 
 /** One of a few words. */

@@ -94,6 +94,8 @@ export function notRunnable(error: unknown): never {
 export function messageOf(thrown: unknown): string {
   try {
     if (thrown instanceof PymarError) return String(thrown.message)
+    // Node's, of a host that has several addresses.
+    if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(messageOf).join(', ')
     if (thrown instanceof Error) return thrown.message ? `${thrown.name}: ${thrown.message}` : String(thrown.name)
     return typeof thrown === 'string' ? thrown : inspect(thrown)
   } catch {

@@ -1,4 +1,4 @@
-import { type Check, check, checkOptions, POSITIVE } from './checks.ts'
+import { type Check, check, checkOptions, POSITIVE, TEXT } from './checks.ts'
 import type { BlockSource, ClassOf, DataSource, DataSourceFactory, SourceClass } from './data-source.ts'
 import { messageOf, notRunnable, PymarError } from './errors.ts'
 import { readGiven } from './job/given.ts'
@@ -232,6 +232,8 @@ function readRequest(producer: ProducerCode, source: unknown, options: MapOption
   }
   const count = readUser(`WORKERS_NUMBER of ${name}`, () => producer.WORKERS_NUMBER)
   check(`WORKERS_NUMBER of ${name}`, count, POSITIVE)
+  const version = readUser(`VERSION of ${name}`, () => producer.VERSION)
+  if (version !== undefined) check(`VERSION of ${name}`, version, TEXT)
   const given = readUser('the items of a source', () => readGiven(source))
   if (given.kind === 'class' && (typeof given.source.name !== 'string' || given.source.name === ''))
     throw refuse('its source class has no name; slots find it by that')

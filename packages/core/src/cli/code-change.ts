@@ -5,6 +5,8 @@ import { codeOf, filesOf } from '../job/code.ts'
 
 /** Editors write a file in several steps: it is looked at when nothing has happened in its folder for so long, in milliseconds. */
 const QUIET_MS = 100
+/** How often it is looked where the system does not say, in milliseconds. */
+const POLL_MS = 1000
 
 /**
  * Waits until the code of a job file, with what it imports by relative names, is another than this.
@@ -17,9 +19,11 @@ export function codeChange(url: string, code: string, signal: AbortSignal): Prom
     // Folders, since editors put another file in the place of the one that was there.
     const folders = new Set(filesOf(url).map((file) => dirname(fileURLToPath(file.url))))
     const watchers: FSWatcher[] = []
-    let timer: NodeJS.Timeout | undefined
+    let [timer, poll]: (NodeJS.Timeout | undefined)[] = []
     const end = () => {
+      signal.removeEventListener('abort', end)
       clearTimeout(timer)
+      clearInterval(poll)
       for (const watcher of watchers) watcher.close()
       resolve()
     }
@@ -30,8 +34,15 @@ export function codeChange(url: string, code: string, signal: AbortSignal): Prom
       }, QUIET_MS)
     }
     signal.addEventListener('abort', end, { once: true })
-    // One that cannot be watched any more is gone; its files are then too.
-    for (const folder of folders) watchers.push(watch(folder, look).on('error', look))
+    for (const folder of folders) {
+      try {
+        // One that cannot be watched any more is gone; its files are then too.
+        watchers.push(watch(folder, look).on('error', look))
+      } catch {
+        // It is not there yet, or the system watches no more.
+        poll ??= setInterval(look, POLL_MS)
+      }
+    }
     // It may have been changed before it was watched.
     look()
   })

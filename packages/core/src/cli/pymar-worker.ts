@@ -74,7 +74,7 @@ async function parse(argv: readonly string[]): Promise<void> {
 /** Works until it is ended, or cannot. @returns Whether it could. */
 async function workOn(file: string, options: WorkerOptions, ended: AbortSignal): Promise<boolean> {
   try {
-    const worker = await start(file, options, ended)
+    const worker = await start(file, options, { signal: ended, say })
     console.error(readyLine(file, options, worker))
     await aborted(ended)
     await worker.close()

@@ -20,6 +20,7 @@ export interface DispatchEvents {
 }
 
 const DEFAULT_ATTEMPTS = 3
+const HINT_LIMIT_BYTES = 256 * 1024
 /** What the next attempt may do better. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['USER_ERROR', 'SOURCE_FAILED'])
 
@@ -183,7 +184,7 @@ export class Dispatcher implements ChannelEvents {
       kind: 'partition',
       partition: { index, offset, limit },
       attempt,
-      ...(hint !== undefined && { hint: encode(hint, `the hint of ${name}`) }),
+      ...(hint !== undefined && { hint: encodeHint(hint, `the hint of ${name}`) }),
       ...(this.#given.kind === 'data' && { slice: encode(sliceOf(this.#given.items, offset, limit), `the items of ${name}`) }),
     }
   }
@@ -196,6 +197,14 @@ export class Dispatcher implements ChannelEvents {
   #partition(id: number): Partition {
     return this.#partitions.at(id) as Partition
   }
+}
+
+/** @throws {PymarError} `TOO_LARGE`: hints travel with each task, whatever the transport. */
+function encodeHint(hint: unknown, name: string): Uint8Array {
+  const bytes = encode(hint, name)
+  if (bytes.byteLength <= HINT_LIMIT_BYTES) return bytes
+  const found = `it takes ${bytes.byteLength} bytes, and there may be ${HINT_LIMIT_BYTES}`
+  throw new PymarError('TOO_LARGE', `Cannot send ${name}: ${found}; let it say where the data is, not what it is`)
 }
 
 /** A view of a typed array, which travels with its own range only, or a copy of an array's range. */

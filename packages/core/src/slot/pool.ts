@@ -77,11 +77,15 @@ export class SlotPool {
    * @returns What the file exports, when all of them have it.
    */
   preload(file: JobFileAt): Promise<readonly ExportedClass[]> {
-    this.warm(this.settings.slots)
     return new Promise((resolve, reject) => {
       this.#preload = { file, resolve, reject }
-      for (const slot of this.#slots) slot.load(file)
+      this.#loadAll(file)
     })
+  }
+
+  #loadAll(file: JobFileAt) {
+    this.warm(this.settings.slots)
+    for (const slot of this.#slots) slot.load(file)
   }
 
   /** Opens the pool to one job. */
@@ -222,7 +226,9 @@ export class SlotPool {
   readonly #owner: SlotOwner<LeaseAssignment> = {
     loaded: (slot, classes) => {
       this.#failedLoads.delete(slot.file?.url ?? '')
-      if ([...this.#slots].every((other) => other.loaded)) this.#preload?.resolve(classes)
+      if (![...this.#slots].every((other) => other.loaded)) return
+      this.#preload?.resolve(classes)
+      this.#preload = undefined
     },
     slowLoad: (file) => this.#warnOnce(file),
     started: (_slot, assignment) => assignment.lease.events?.started(assignment.key),
@@ -250,6 +256,7 @@ export class SlotPool {
         running.lease.settle(running)
         running.lease.events?.lost(running.key, { pid: slot.pid, exit: exit.how })
       }
+      if (this.#preload && exit.cause !== 'start') this.#loadAll(this.#preload.file)
       this.#assign()
     },
   }
@@ -270,6 +277,7 @@ export class SlotPool {
     const error = () => new PymarError('WORKER_LOST', `Cannot start a slot: ${how}`)
     for (const lease of [...this.#leases]) lease.fail(error())
     this.#preload?.reject(error())
+    this.#preload = undefined
   }
 
   /** A signal may come from anywhere; an exit while the file is imported is the file's own doing. */
@@ -287,6 +295,8 @@ export class SlotPool {
   #breakLeases(file: JobFileAt | undefined, error: () => unknown) {
     if (file) this.#failedLoads.delete(file.url)
     for (const lease of [...this.#leases]) if (lease.file.url === file?.url) lease.fail(error())
-    if (this.#preload?.file.url === file?.url) this.#preload?.reject(error())
+    if (!this.#preload || this.#preload.file.url !== file?.url) return
+    this.#preload.reject(error())
+    this.#preload = undefined
   }
 }

@@ -170,7 +170,8 @@ export class AmqpChannel implements Channel, JobPost {
   /** Sends what a worker asked for. */
   #give({ job, what, index }: ReplyMessage & { type: 'fetch' }, worker: string) {
     const data = what === 'params' ? this.#job.params : this.#sent.get(index)?.task.slice
-    if (data) this.#client.controlWorker(worker, { type: 'data', job, what, index }, data)
+    // Without data it says that nobody waits for that task any more.
+    this.#client.controlWorker(worker, { type: 'data', job, what, index }, data)
   }
 
   #again(attempt: PartitionAttempt) {

@@ -1,11 +1,10 @@
-import type { PymarError } from '../errors.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, PymarError } from '../errors.ts'
 import { clearTimeout, keepAlive, nextTick, setTimeout } from '../timers.ts'
-import { decompress } from '../wire/compress.ts'
+import { decompress, decompressSync } from '../wire/compress.ts'
 import { Joiner, type Parcel, pack, unpack } from '../wire/frame.ts'
 import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
-import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from './amqp-link.ts'
+import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session, unlessClosing } from './amqp-link.ts'
 import type { Roster } from './workers.ts'
 
 /** What the jobs of this process are told, each of what is its own. */
@@ -20,6 +19,7 @@ export interface JobPost {
 
 /** How long, in milliseconds, workers may go on knowing of jobs that are over. */
 const OVER_MS = 20
+const UNSAID_LIMIT = 10_000
 
 /** This process's side of one broker: the connection and the reply queue that all its jobs share. */
 export class AmqpClient implements LinkOwner {
@@ -33,6 +33,8 @@ export class AmqpClient implements LinkOwner {
   /** Jobs that are over, by the queue whose workers are to be told. */
   readonly #over = new Map<string, string[]>()
   #overTimer: NodeJS.Timeout | undefined
+  /** What could not be said to workers. */
+  #unsaid: (readonly [to: Address, parcels: readonly Parcel<ControlMessage>[]])[] = []
   /** The latest of the messages that are to be acknowledged. */
   #heard: ConsumeMessage | undefined
 
@@ -127,8 +129,11 @@ export class AmqpClient implements LinkOwner {
   }
 
   #publish({ exchange, key }: Address, parcels: readonly Parcel<ControlMessage>[]) {
-    // Nobody needs to be there to hear it, and what it was about is asked again where it matters.
-    this.#link.publish(exchange, key, pack(parcels), { replyTo: this.replyTo, appId: this.replyTo }, () => {})
+    const failed = (error?: unknown) => {
+      // What the broker did not get is said on the next connection.
+      if (error !== undefined && this.#unsaid.length < UNSAID_LIMIT) this.#unsaid.push([{ exchange, key }, parcels])
+    }
+    this.#link.publish(exchange, key, pack(parcels), { replyTo: this.replyTo, appId: this.replyTo }, failed)
   }
 
   async setup({ channel }: Session): Promise<void> {
@@ -141,6 +146,7 @@ export class AmqpClient implements LinkOwner {
       this.#heard = message
       void this.#hear(message)
     })
+    for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
     const again = this.#connectedOnce
     this.#connectedOnce = true
     if (again) setImmediate(() => this.#each((post) => post.reconnected()))
@@ -149,19 +155,23 @@ export class AmqpClient implements LinkOwner {
   #acknowledge(channel: Session['channel']) {
     const message = this.#heard
     this.#heard = undefined
-    if (message && channel === this.session?.channel) channel.ack(message, true)
+    if (message && channel === this.session?.channel) unlessClosing(() => channel.ack(message, true))
   }
 
   lost(): void {
     this.#heard = undefined
   }
 
+  trying(): void {}
+
   failed(error: PymarError): void {
-    this.#each((post) => post.failed(error))
+    // Each job has an error of its own, which shows where that job was started.
+    this.#each((post) => post.failed(new PymarError(error.code, error.message, { cause: error.cause })))
   }
 
-  returned({ content }: Message): void {
-    for (const { message } of unpack(content)) {
+  returned({ content, properties }: Message): void {
+    const frame = properties.contentEncoding === undefined ? content : decompressSync(content)
+    for (const { message } of unpack(frame)) {
       const task = message as TaskMessage
       if (task.type === 'partitions') this.#jobs.get(task.job)?.unroutable(task)
     }

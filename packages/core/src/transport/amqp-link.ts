@@ -5,6 +5,7 @@ import {
   type ConfirmChannel,
   type ConsumeMessage,
   connect,
+  IllegalOperationError,
   type Message,
   type Options,
   type SocketOptions,
@@ -30,6 +31,8 @@ export interface LinkOwner {
   setup(session: Session): Promise<void>
   /** The connection is gone; another one is tried. */
   lost(): void
+  /** None comes: this is why. Another one is tried in a moment. */
+  trying(error: PymarError): void
   /** None came for too long, or was refused: the link is closed. */
   failed(error: PymarError): void
   /** A message that was published as mandatory found no queue. */
@@ -48,10 +51,12 @@ const HEARTBEAT_S = 10
 const CONNECT_LIMIT_MS = 10_000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
-/** What the broker says when another try would be refused too. */
-const REFUSAL = /ACCESS[-_]REFUSED|NOT[-_]ALLOWED|403|530/
+/** What amqplib says where the broker closes a connection that names a virtual host. */
+const VIRTUAL_HOST = /Expected ConnectionOpenOk/
+/** What is said when another try would be refused too. */
+const REFUSAL = new RegExp(`ACCESS[-_]REFUSED|NOT[-_]ALLOWED|${VIRTUAL_HOST.source}`)
 
-const NOT_FOUND = /NOT[-_]FOUND|404/
+const NOT_FOUND = /NOT[-_]FOUND/
 
 /** A connection to a broker that comes back. */
 export class Link {
@@ -62,6 +67,7 @@ export class Link {
   #closed = false
   /** Whether the session has been set up. */
   #ready = false
+  #wasReady = false
 
   constructor(settings: LinkSettings, owner: LinkOwner) {
     this.#settings = settings
@@ -88,7 +94,7 @@ export class Link {
     const session = this.#session
     this.#session = undefined
     if (!session) return
-    await keepAlive(session.model.close().catch(() => {}))
+    await keepAlive(end(session.model))
   }
 
   /** Begins anew on another connection: something that this one rests on was taken away. */
@@ -112,7 +118,8 @@ export class Link {
       if (NOT_FOUND.test(messageOf(error))) return undefined
       throw error
     } finally {
-      await channel.close().catch(() => {})
+      // Not waited for: amqplib never says so if the connection goes meanwhile.
+      channel.close().catch(() => {})
     }
   }
 
@@ -149,14 +156,18 @@ export class Link {
 
   async #connect(): Promise<void> {
     const { timeoutMs } = this.#settings
-    const end = now() + timeoutMs
+    const latest = now() + timeoutMs
     for (let delay = FIRST_DELAY_MS; ; delay = Math.min(LONGEST_DELAY_MS, delay * 2)) {
       try {
         await this.#connectOnce()
         return
       } catch (error) {
         if (this.#closed) return
-        if (REFUSAL.test(messageOf(error)) || now() + delay > end) throw this.#error(error)
+        const refused = REFUSAL.test(messageOf(error))
+        // Whoever waits for ever has been let in before, or is told at once.
+        const stays = this.#wasReady && timeoutMs === Number.POSITIVE_INFINITY
+        if ((refused && !stays) || now() + delay > latest) throw this.#error(error)
+        this.#owner.trying(this.#error(error))
         await new Promise((later) => setTimeout(later, delay * (0.5 + Math.random() / 2)).unref())
       }
     }
@@ -168,7 +179,7 @@ export class Link {
     const model = await connect(url.href, { ...this.#settings.tls, noDelay: true, timeout: CONNECT_LIMIT_MS } as SocketOptions)
     letGo(model)
     writeTogether(model)
-    if (this.#closed) return void (await model.close())
+    if (this.#closed) return end(model)
     // What is wrong with a connection is told by its end.
     model.on('error', () => {})
     let gone = false
@@ -193,12 +204,13 @@ export class Link {
       await this.#owner.setup(session)
       if (gone) throw new Error('the connection was lost while it was set up')
       this.#ready = true
+      this.#wasReady = true
     } catch (error) {
       this.#session = undefined
-      await model.close().catch(() => {})
+      await end(model)
       throw error
     }
-    if (this.#closed) await model.close().catch(() => {})
+    if (this.#closed) await end(model)
   }
 
   #lost(model: ChannelModel) {
@@ -226,9 +238,32 @@ export class Link {
     const { username, hostname } = new URL(broker.url)
     const refused = REFUSAL.test(messageOf(error))
     const guest = refused && /^(guest)?$/.test(username) && !/^(localhost|127\.|\[::1\])/.test(hostname)
-    const found = refused ? messageOf(error) : `${messageOf(error)}, for ${timeoutMs} ms`
+    const lasted = timeoutMs === Number.POSITIVE_INFINITY ? '' : `, for ${timeoutMs} ms`
+    const found = refused ? reasonOf(error) : `${reasonOf(error)}${lasted}`
     const advice = guest ? "; the user guest may log in from the broker's own host only: name another user in the URL" : ''
     return new PymarError('BROKER', `Cannot connect to broker ${broker.shown}: ${found}${advice}`, { cause: error })
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const message = messageOf(error)
+  return VIRTUAL_HOST.test(message) ? 'its virtual host is not there, or this user may not use it' : message
+}
+
+/** Closes a connection. amqplib does not say that it is closed if it is lost meanwhile. */
+function end(model: ChannelModel): Promise<void> {
+  return new Promise((resolve) => {
+    model.once('close', () => resolve())
+    model.close().then(resolve, () => resolve())
+  })
+}
+
+/** Does what amqplib refuses on a channel that is about to close: then the broker does the rest. */
+export function unlessClosing(tell: () => void): void {
+  try {
+    tell()
+  } catch (error) {
+    if (!(error instanceof IllegalOperationError)) throw error
   }
 }
 

@@ -30,7 +30,8 @@ const MISSES = 2
  */
 export class LostTasks {
   readonly #settings: LostTasksSettings
-  readonly #timer = setInterval(() => void this.#look(), LOOK_MS).unref()
+  readonly #timer = setInterval(() => void this.#lookOnce(), LOOK_MS).unref()
+  #looking = false
   /** Attempts that were out when the queue was last seen empty. */
   #suspects = new Set<PartitionAttempt>()
   /** Attempts that workers have said they hold, since the last look. */
@@ -58,11 +59,19 @@ export class LostTasks {
     clearInterval(this.#timer)
   }
 
+  /** One look at a time: a broker that answers late would be taken for one that has nothing. */
+  async #lookOnce() {
+    if (this.#looking) return
+    this.#looking = true
+    await this.#look()
+    this.#looking = false
+  }
+
   async #look() {
     const { sent } = this.#settings
     const isOut = (attempt: PartitionAttempt) => sent.get(attempt.id) === attempt
     const waiting = await this.#settings.waiting().catch(() => undefined)
-    const lost = [...this.#suspects].filter((attempt) => isOut(attempt) && !this.#held.has(keyOf(attempt)))
+    const lost = [...this.#suspects].filter((attempt) => isOut(attempt) && !this.#holders.has(attempt) && !this.#held.has(keyOf(attempt)))
     this.#suspects = new Set(waiting === 0 ? sent.values() : [])
     if (waiting === 0) for (const attempt of lost) this.#settings.again(attempt)
     this.#held.clear()

@@ -34,7 +34,7 @@ export interface JobSpec {
   locate(): Promise<JobCode>
 }
 
-/** Where something was computed: `slot pid 4711`, `worker host-2:4711`. */
+/** Where something was computed: `slot pid 4711`, `worker host-2 pid 4711`. */
 export type Where = string
 
 /** How an attempt was lost, with the slot or worker that ran it. */

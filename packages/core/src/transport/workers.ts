@@ -29,7 +29,8 @@ export class Workers {
   readonly #roster: Roster
   /** Workers of this producer's name that run other code. */
   readonly #strangers = new Set<string>()
-  readonly #since = now()
+  /** When a worker was last seen, or it was begun to look for one. */
+  #since = now()
   #timer: NodeJS.Timeout | undefined
   #said = false
   #asked = false
@@ -57,7 +58,7 @@ export class Workers {
     return slots
   }
 
-  /** Looks until there is a worker. @param failed Told if there is none for too long. */
+  /** Looks whether there are workers, as long as the job runs. @param failed Told if there is none for too long. */
   watch(failed: (error: PymarError) => void): void {
     // The jobs before this one have seen some, so that is not worth a question, unless it takes longer.
     if (this.slots > 0) {
@@ -100,10 +101,17 @@ export class Workers {
     // A connection that is lost meanwhile is for the client to say.
     const consumers = await this.declare().then(
       ({ consumerCount }) => consumerCount,
-      () => 0,
+      () => undefined,
     )
     if (this.#closed) return
-    if (consumers > 0) return this.ask()
+    if (consumers && this.slots === 0) this.ask()
+    // A worker that holds all that it may consumes nothing for a while.
+    if (consumers === 0 && this.slots === 0) this.#miss(failed)
+    else this.#since = now()
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#look(failed), LOOK_MS)
+  }
+
+  #miss(failed: (error: PymarError) => void) {
     const waitedMs = now() - this.#since
     const { workerTimeoutMs, producer } = this.#settings
     if (!this.#asked) this.#client.controlNamesakes(producer, { type: 'who' })
@@ -116,7 +124,6 @@ export class Workers {
       this.#said = true
       console.error(`${producer} waits: ${found}`)
     }
-    this.#timer = setTimeout(() => void this.#look(failed), LOOK_MS)
   }
 
   #others(): string {

@@ -1,4 +1,5 @@
 import { PymarError } from '../errors.ts'
+import { now } from '../timers.ts'
 
 /** A message with the bytes that belong to it: values of user code, which are not JSON. */
 export interface Parcel<Message> {
@@ -31,7 +32,8 @@ export function unpack(body: Uint8Array): Parcel<unknown>[] {
   const parcels = readLine(body.subarray(0, end)).map(([message, length]) => {
     if (length < 0) return { message }
     if (at + length > body.byteLength) throw refuse('it ends before its payloads do')
-    const payload = body.slice(at, at + length)
+    // A Buffer's own slice() would be a view.
+    const payload = Uint8Array.prototype.slice.call(body, at, at + length)
     at += length
     return { message, payload }
   })
@@ -64,6 +66,9 @@ export interface Piece {
   readonly headers?: { readonly body: string; readonly piece: number; readonly pieces: number }
 }
 
+/** Bodies that others began longer ago than this, in milliseconds, will not end. */
+const FORGOTTEN_MS = 10 * 60_000
+
 let bodies = 0
 
 /** Cuts a body into pieces that a broker takes; one that is small enough is one piece, and needs no headers. */
@@ -79,17 +84,17 @@ export function split(body: Buffer): Piece[] {
 
 /**
  * Puts pieces together. Those of one sender come in order, one body after the other; a body whose sender lost its connection
- * meanwhile stays without an end, and is forgotten when the next one begins.
+ * meanwhile stays without an end, and is forgotten when its next one begins, or some minutes later.
  */
 export class Joiner {
-  readonly #begun = new Map<string, { readonly body: string; readonly pieces: Buffer[] }>()
+  readonly #begun = new Map<string, { readonly body: string; readonly pieces: Buffer[]; readonly at: number }>()
 
   /** @returns The body, when its last piece has come. */
   add(sender: string, headers: Record<string, unknown> | undefined, piece: Buffer): Buffer | undefined {
     if (headers?.['pieces'] === undefined) return piece
     const { body, piece: at, pieces: count } = headers as { body: unknown; piece: unknown; pieces: unknown }
     if (typeof body !== 'string' || !Number.isSafeInteger(at) || !Number.isSafeInteger(count)) throw refuse('its pieces have no number')
-    if (at === 0) this.#begun.set(sender, { body, pieces: [] })
+    if (at === 0) this.#begin(sender, body)
     const begun = this.#begun.get(sender)
     // One that is not the next follows one that was lost: then the whole comes again.
     if (begun?.body !== body || begun.pieces.length !== at) return undefined
@@ -97,5 +102,10 @@ export class Joiner {
     if (begun.pieces.length < (count as number)) return undefined
     this.#begun.delete(sender)
     return Buffer.concat(begun.pieces)
+  }
+
+  #begin(sender: string, body: string) {
+    for (const [other, { at }] of this.#begun) if (now() - at > FORGOTTEN_MS) this.#begun.delete(other)
+    this.#begun.set(sender, { body, pieces: [], at: now() })
   }
 }

@@ -93,7 +93,7 @@ export type ControlMessage =
   | { readonly type: 'stop'; readonly job: string }
   /** Nobody waits for this attempt any more. */
   | (OfTask & { readonly type: 'stop-task' })
-  /** Payload: what was fetched. */
+  /** Payload: what was fetched; none, if the producer does not have it any more. */
   | { readonly type: 'data'; readonly job: string; readonly what: 'params' | 'items'; readonly index: number }
   /** Payload: a constant that a script shares with its calls. */
   | { readonly type: 'constant'; readonly session: string; readonly name: string }

@@ -30,6 +30,15 @@ export class Delivery {
     if (this.#open.delete(task) && this.#open.size === 0) this.#ended()
   }
 
+  isOpen(task: TaskEntry): boolean {
+    return this.#open.has(task)
+  }
+
+  /** Somebody else gets it: nothing that is done here counts. */
+  forget(): void {
+    this.#open.clear()
+  }
+
   /** Nobody waits for any of it. */
   drop(): void {
     for (const task of this.#open) this.done(task)

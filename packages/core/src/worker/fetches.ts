@@ -5,19 +5,19 @@ export interface Wanted {
   readonly index: number
 }
 
+/** What is done with it; it gets nothing if the producer does not have it any more. */
+type Use = (data: Uint8Array | undefined) => void
+
 /** What was asked of producers, and who waits for it: each thing is asked for once. */
 export class Fetches {
   readonly #ask: (replyTo: string, wanted: Wanted) => void
-  readonly #waiting = new Map<
-    string,
-    { readonly wanted: Wanted; readonly replyTo: string; readonly uses: ((data: Uint8Array) => void)[] }
-  >()
+  readonly #waiting = new Map<string, { readonly wanted: Wanted; readonly replyTo: string; readonly uses: Use[] }>()
 
   constructor(ask: (replyTo: string, wanted: Wanted) => void) {
     this.#ask = ask
   }
 
-  fetch(replyTo: string, wanted: Wanted, use: (data: Uint8Array) => void): void {
+  fetch(replyTo: string, wanted: Wanted, use: Use): void {
     const key = keyOf(wanted)
     const waiting = this.#waiting.get(key)
     if (waiting) return void waiting.uses.push(use)
@@ -25,7 +25,7 @@ export class Fetches {
     this.#ask(replyTo, wanted)
   }
 
-  came(wanted: Wanted, data: Uint8Array): void {
+  came(wanted: Wanted, data: Uint8Array | undefined): void {
     const key = keyOf(wanted)
     const waiting = this.#waiting.get(key)
     this.#waiting.delete(key)

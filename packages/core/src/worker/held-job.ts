@@ -1,4 +1,4 @@
-import { type ErrorCode, PymarError } from '../errors.ts'
+import { type ErrorCode, messageOf, PymarError } from '../errors.ts'
 import type { JobFileAt } from '../job/job-file.ts'
 import type { Outcome, Task } from '../job/run.ts'
 import type { Lease } from '../slot/lease.ts'
@@ -38,6 +38,7 @@ export class HeldJob {
   readonly replyTo: string
   readonly #replies: Replies
   readonly #lease: Lease<HeldTask>
+  #isOver = false
   /** By index and attempt. */
   readonly #tasks = new Map<string, HeldTask>()
 
@@ -59,6 +60,11 @@ export class HeldJob {
       lost: (task, { pid, exit }) => this.#answer(task, { type: 'lost', pid, exit }),
       broken: (error) => this.#broken(error),
     })
+  }
+
+  /** Whether nothing more can be computed with it. */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   compute([index, attempt, offset, limit]: TaskEntry, hint: Uint8Array | undefined, slice: Uint8Array | undefined, done: () => void): void {
@@ -117,9 +123,15 @@ export class HeldJob {
   }
 
   #broken(error: unknown) {
-    const record = encode(describeError(error), 'an error')
+    this.#isOver = true
     const code = error instanceof PymarError ? error.code : 'JOB_FILE'
     const tasks = [...this.#tasks.values()]
+    // That this machine cannot start a slot now is no fault of the job: others may.
+    if (code === 'WORKER_LOST') {
+      for (const task of tasks) this.#answer(task, { type: 'lost', pid: process.pid, exit: messageOf(error) })
+      return
+    }
+    const record = encode(describeError(error), 'an error')
     this.#replies.send(this.replyTo, { type: 'broken', job: this.id, code }, record, () => {
       for (const task of tasks) this.#forget(task)
     })

@@ -1,7 +1,7 @@
 import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
 import { clearInterval, now, setInterval } from '../timers.ts'
-import type { Channel, ConsumeMessage } from '../transport/amqp-link.ts'
+import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-link.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { unpack } from '../wire/frame.ts'
 import { TASK_QUEUE_OPTIONS } from '../wire/names.ts'
@@ -49,6 +49,7 @@ export class Intake {
   #queues: readonly ServedProducer[]
   #tags: string[] = []
   #wanted = false
+  #closing = false
   #consuming = false
   /** Consumers are added and cancelled one turn after the other. */
   #turn: Promise<void> = Promise.resolve()
@@ -78,16 +79,17 @@ export class Intake {
     this.#channel = channel
     channel.once('close', () => this.#lost(channel))
     await channel.prefetch(this.#settings.credit)
-    for (const { queue } of this.#settings.served) {
+    for (const { queue } of purge ? this.#settings.served : []) {
       await channel.assertQueue(queue, TASK_QUEUE_OPTIONS)
-      if (purge) await channel.purgeQueue(queue)
+      await channel.purgeQueue(queue)
     }
-    this.#wanted = true
+    this.#wanted = !this.#closing
     await this.#adjust()
   }
 
   /** Takes nothing more. Resolves when nothing is held, or after `graceMs` milliseconds. */
   async close(graceMs: number): Promise<void> {
+    this.#closing = true
     this.#wanted = false
     await this.#adjust()
     if (this.#held.size > 0) {
@@ -102,9 +104,12 @@ export class Intake {
 
   /** The broker is to give it to somebody else. */
   giveBack(delivery: Delivery): void {
-    const tag = this.#held.get(delivery)?.tag
+    const receipt = this.#held.get(delivery)
+    const tag = receipt?.tag
+    if (receipt) receipt.tag = undefined
     this.#held.delete(delivery)
-    tag?.channel.nack(tag.message, false, true)
+    delivery.forget()
+    if (tag) unlessClosing(() => tag.channel.nack(tag.message, false, true))
     this.#ended()
   }
 
@@ -129,7 +134,11 @@ export class Intake {
         for (const tag of this.#tags.splice(0)) await channel.cancel(tag)
         return
       }
-      for (const served of this.#queues) this.#tags.push(await this.#consume(channel, served))
+      for (const served of this.#queues) {
+        // It may have ended while nobody consumed it.
+        await channel.assertQueue(served.queue, TASK_QUEUE_OPTIONS)
+        this.#tags.push(await this.#consume(channel, served))
+      }
       const [first, ...others] = this.#queues
       this.#queues = first ? [...others, first] : others
     }
@@ -143,7 +152,7 @@ export class Intake {
       if (!message) return this.#settings.cancelled()
       if (this.#channel !== channel) return
       if (this.#wanted && this.size < this.#settings.credit) return this.#receive(message, channel, producer)
-      channel.nack(message, false, true)
+      unlessClosing(() => channel.nack(message, false, true))
       this.#wanted = false
       void this.#adjust()
     })
@@ -170,13 +179,13 @@ export class Intake {
   #acknowledge(receipt: Receipt) {
     const { tag } = receipt
     receipt.tag = undefined
-    tag?.channel.ack(tag.message)
+    if (tag) unlessClosing(() => tag.channel.ack(tag.message))
   }
 
   #ended() {
     if (this.#held.size === 0) this.#emptied?.()
     const { credit } = this.#settings
-    if (this.#wanted || this.#emptied || this.size > credit / 2) return
+    if (this.#wanted || this.#closing || this.size > credit / 2) return
     this.#wanted = true
     void this.#adjust()
   }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { BOOLEAN, type Check, COUNT, checkOptions, POSITIVE } from '../checks.ts'
+import { BOOLEAN, type Check, checkOptions, POSITIVE, TIME_MS } from '../checks.ts'
 import { PymarError } from '../errors.ts'
 import { readJobFile } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
@@ -20,15 +20,15 @@ const areNames: Check = {
 }
 const WORKER_OPTIONS: Readonly<Record<keyof WorkerOptions, Check>> = {
   queue: PRODUCER_OPTIONS.queue,
-  producers: areNames,
+  producers: { holds: (value) => areNames.holds(value) && (value as unknown[]).length > 0, rule: 'a list of one class name or more' },
   sources: areNames,
   slots: POSITIVE,
   slotMemory: POSITIVE,
   tls: PRODUCER_OPTIONS.tls,
   namespace: PRODUCER_OPTIONS.namespace,
   purge: BOOLEAN,
-  graceMs: COUNT,
-  ackTimeoutMs: POSITIVE,
+  graceMs: { holds: (value) => value === 0 || TIME_MS.holds(value), rule: 'a number of milliseconds from 0 and below 2^31' },
+  ackTimeoutMs: TIME_MS,
   log: { holds: (value) => typeof value === 'function', rule: 'a function' },
 }
 
@@ -45,9 +45,14 @@ export function brokerOf({ queue = process.env['PYMAR_QUEUE'] }: WorkerOptions):
 /**
  * See `startWorker()` in ../start-worker.ts, which loads this when it is called.
  *
- * @param signal Ends a worker that is not ready yet.
+ * @param command.signal Ends a worker that is not ready yet.
+ * @param command.say Says what an operator should know. Default: as a warning of the process.
  */
-export async function start(file: string | URL, options: WorkerOptions = {}, signal?: AbortSignal): Promise<WorkerHandle> {
+export async function start(
+  file: string | URL,
+  options: WorkerOptions = {},
+  { signal, say = warn }: { readonly signal?: AbortSignal; readonly say?: (line: string) => void } = {},
+): Promise<WorkerHandle> {
   checkOptions('startWorker()', options, WORKER_OPTIONS)
   const { slots = availableParallelism(), slotMemory, namespace = 'default', tls } = options
   const { purge = false, graceMs = GRACE_MS, ackTimeoutMs = ACK_TIMEOUT_MS, log = () => {} } = options
@@ -59,7 +64,7 @@ export async function start(file: string | URL, options: WorkerOptions = {}, sig
     const classes = await keepAlive(orAborted(pool.preload(at), signal))
     const producers = choose('producer', classes, options.producers, at.url)
     choose('source', classes, options.sources ?? [], at.url)
-    const started = new Worker({ link, namespace, file: at, pool, producers, purge, ackTimeoutMs, log })
+    const started = new Worker({ link, namespace, file: at, pool, producers, purge, ackTimeoutMs, log, say })
     worker = started
     await keepAlive(orAborted(started.start(), signal))
     const close = () => started.close(graceMs)
@@ -68,6 +73,10 @@ export async function start(file: string | URL, options: WorkerOptions = {}, sig
     await (worker ? worker.close(0) : pool.close())
     throw error
   }
+}
+
+function warn(line: string): void {
+  process.emitWarning(line, 'PymarWarning')
 }
 
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

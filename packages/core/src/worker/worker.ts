@@ -4,7 +4,7 @@ import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import type { ServedProducer } from '../options.ts'
 import type { SlotPool } from '../slot/pool.ts'
-import { keepAlive, setTimeout } from '../timers.ts'
+import { keepAlive, now, setTimeout } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
@@ -27,7 +27,10 @@ export interface WorkerSettings {
   readonly purge: boolean
   /** Milliseconds that the broker waits for an acknowledgement. */
   readonly ackTimeoutMs: number
+  /** Details. */
   log(line: string): void
+  /** What an operator should know. */
+  say(line: string): void
 }
 
 /** Messages that a worker holds beside those that its slots compute. A message of short partitions holds many of them. */
@@ -36,6 +39,8 @@ const AHEAD_PER_SLOT = 1
 const SHARE_MS = 50
 /** Jobs that are known to be over, so that what is left of them in the queue costs nothing. */
 const STOPPED_LIMIT = 10_000
+/** So long without a broker, in milliseconds, and it is said. */
+const SAY_AFTER_MS = 2000
 
 /** Takes tasks from a broker, and has its slots compute them. */
 export class Worker implements LinkOwner {
@@ -53,6 +58,8 @@ export class Worker implements LinkOwner {
   /** Deliveries that wait until it is known whether their producer is there. */
   readonly #parked = new Map<string, Delivery[]>()
   #connectedBefore = false
+  #tryingSince: number | undefined
+  #saidTrying = false
   #closing: Promise<void> | undefined
 
   constructor(settings: WorkerSettings) {
@@ -76,7 +83,7 @@ export class Worker implements LinkOwner {
     })
     this.#presence = new Presence({
       consumersOf: (queue) => this.#link.consumersOf(queue),
-      inUse: () => [...this.#parked.keys(), ...Array.from(this.#jobs.values(), ({ replyTo }) => replyTo)],
+      inUse: () => [...Array.from(this.#intake.deliveries, ({ replyTo }) => replyTo), ...this.#replyQueues()],
       there: (replyTo) => this.#unpark(replyTo, (delivery) => this.#compute(delivery)),
       gone: (replyTo) => this.#leaveProducer(replyTo),
     })
@@ -94,6 +101,8 @@ export class Worker implements LinkOwner {
     const { namespace, purge } = this.#settings
     const own = workerQueue(namespace, this.id)
     if (this.#connectedBefore) this.#presence.returned()
+    this.#tryingSince = undefined
+    this.#saidTrying = false
     await channel.assertQueue(own, OWN_QUEUE_OPTIONS)
     const addresses = this.served.flatMap(({ producer, queue }) => [toNamesakes(namespace, producer), toWorkersOf(queue)])
     for (const { exchange, key } of addresses) await channel.bindQueue(own, exchange, key)
@@ -111,8 +120,16 @@ export class Worker implements LinkOwner {
     this.#settings.log('the connection to the broker is lost; trying again')
   }
 
+  /** Said once, when it lasts: a broker may come up after its workers. */
+  trying(error: PymarError): void {
+    this.#tryingSince ??= now()
+    if (this.#saidTrying || now() - this.#tryingSince < SAY_AFTER_MS) return
+    this.#saidTrying = true
+    this.#settings.say(`waits for its broker: ${error.message}`)
+  }
+
   failed(error: PymarError): void {
-    this.#settings.log(error.message)
+    this.#settings.say(error.message)
   }
 
   /** A producer's reply queue is gone: it has been gone for a minute. */
@@ -127,6 +144,8 @@ export class Worker implements LinkOwner {
   }
 
   async #close(graceMs: number): Promise<void> {
+    this.#presence.close()
+    this.#parked.clear()
     const ended = this.#intake.close(graceMs)
     for (const delivery of [...this.#intake.deliveries]) {
       const job = this.#jobs.get(delivery.message.job)
@@ -139,7 +158,6 @@ export class Worker implements LinkOwner {
     for (const job of this.#jobs.values()) job.giveUp()
     for (const replyTo of this.#replyQueues()) this.#replies.send(replyTo, { type: 'leaving' })
     this.#replies.flush()
-    this.#presence.close()
     for (const job of this.#jobs.values()) job.close()
     // It would end by itself, in a minute.
     await this.#link.session?.channel.deleteQueue(workerQueue(this.#settings.namespace, this.id)).catch(() => {})
@@ -157,7 +175,6 @@ export class Worker implements LinkOwner {
     if (this.#stopped.has(job)) return delivery.drop()
     const which = tasks.length === 1 ? `partition ${tasks[0]?.[0]}` : `${tasks.length} partitions from ${tasks[0]?.[0]}`
     this.#settings.log(`takes ${which} of the ${of} of ${producer}, job ${job}`)
-    if (tasks.length > 1) setTimeout(() => this.#jobs.get(job)?.giveBack(delivery.open), SHARE_MS).unref()
     if (this.#presence.isThere(replyTo)) return this.#compute(delivery)
     this.#parked.set(replyTo, [...(this.#parked.get(replyTo) ?? []), delivery])
     this.#presence.look(replyTo)
@@ -183,21 +200,30 @@ export class Worker implements LinkOwner {
       for (const task of tasks) {
         const [index, , , , hintBytes, itemBytes] = task
         const hint = next(hintBytes)
-        const compute = (items: Uint8Array | undefined) => held.compute(task, hint, items, () => delivery.done(task))
-        if (itemBytes === -1) this.#fetches.fetch(replyTo, { job, what: 'items', index }, compute)
-        else compute(next(itemBytes))
+        const compute = (items: Uint8Array | undefined) => {
+          if (delivery.isOpen(task)) held.compute(task, hint, items, () => delivery.done(task))
+        }
+        if (itemBytes !== -1) compute(next(itemBytes))
+        else this.#fetches.fetch(replyTo, { job, what: 'items', index }, (items) => (items ? compute(items) : delivery.done(task)))
       }
+      if (tasks.length > 1) setTimeout(() => held.giveBack(delivery.open), SHARE_MS).unref()
     }
     if (this.#stopped.has(job)) return delivery.drop()
-    const known = this.#jobs.get(job)
+    const known = this.#known(job)
     if (known) return withJob(known)
     const use = (bytes: Uint8Array | undefined) => withJob(this.#job(delivery, bytes))
-    if (params === -1) this.#fetches.fetch(replyTo, { job, what: 'params', index: 0 }, use)
-    else use(inline)
+    if (params !== -1) return use(inline)
+    this.#fetches.fetch(replyTo, { job, what: 'params', index: 0 }, (bytes) => (bytes ? use(bytes) : delivery.drop()))
+  }
+
+  /** A job whose tasks can be computed here. */
+  #known(id: string): HeldJob | undefined {
+    const job = this.#jobs.get(id)
+    return job?.isOver ? undefined : job
   }
 
   #job(delivery: Delivery, params: Uint8Array | undefined): HeldJob {
-    const known = this.#jobs.get(delivery.message.job)
+    const known = this.#known(delivery.message.job)
     if (known) return known
     const { pool, file } = this.#settings
     const job = new HeldJob(pool, file, this.#replies, delivery, params)
@@ -224,9 +250,9 @@ export class Worker implements LinkOwner {
       case 'stop':
         return this.#stop(message.job)
       case 'stop-task':
-        return this.#jobs.get(message.job)?.stop(message.index, message.attempt)
+        return this.#stopTask(message.job, message.index, message.attempt)
       case 'data':
-        return this.#fetches.came(message, payload ?? new Uint8Array(0))
+        return this.#fetches.came(message, payload)
     }
   }
 
@@ -251,6 +277,15 @@ export class Worker implements LinkOwner {
     }
   }
 
+  #stopTask(job: string, index: number, attempt: number) {
+    this.#jobs.get(job)?.stop(index, attempt)
+    // It may be waiting for its items.
+    for (const delivery of [...this.#intake.deliveries]) {
+      if (delivery.message.job !== job) continue
+      for (const task of delivery.open) if (task[0] === index && task[1] === attempt) delivery.done(task)
+    }
+  }
+
   /** A job is over, and what is still to come of it is dropped too. */
   #stop(id: string) {
     this.#stopped.add(id)
@@ -271,11 +306,10 @@ export class Worker implements LinkOwner {
 
   /** Nobody waits for what this producer's process has sent. Should it come back, it sends again what it finds lost. */
   #leaveProducer(replyTo: string) {
-    const jobs = [...this.#jobs.values()].filter((job) => job.replyTo === replyTo)
-    const parked = this.#parked.get(replyTo) ?? []
-    if (jobs.length + parked.length > 0) this.#settings.log(`drops what ${replyTo} has sent: nobody waits there for answers`)
+    const held = [...this.#jobs.values(), ...this.#intake.deliveries].filter((one) => one.replyTo === replyTo)
+    if (held.length > 0) this.#settings.log(`drops what ${replyTo} has sent: nobody waits there for answers`)
     this.#replies.drop(replyTo)
-    this.#unpark(replyTo, (delivery) => delivery.drop())
-    for (const { id } of jobs) this.#drop(id)
+    this.#parked.delete(replyTo)
+    for (const one of held) this.#drop('id' in one ? one.id : one.message.job)
   }
 }
