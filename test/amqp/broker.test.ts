@@ -58,3 +58,16 @@ test('refused credentials fail a job and a worker at once, without the password'
   await assert.rejects(startWorker(new URL('../jobs/joins.ts', import.meta.url), { queue: url.href, slots: 1 }), refusal)
   assert.ok(performance.now() - started < 10_000)
 })
+
+test('a virtual host that is not there fails a job at once', needs('amqp'), async () => {
+  const url = new URL(serverUrl('amqp'))
+  url.pathname = '/nowhere'
+  const started = performance.now()
+  await assert.rejects(Join.map([1], { queue: url.href, slots: 1 }), { code: 'BROKER', message: /its virtual host is not there, or/ })
+  assert.ok(performance.now() - started < 10_000)
+})
+
+test('a host with several addresses says what each of them answered', async () => {
+  const job = Join.map([1], { queue: 'localhost:1', brokerTimeoutMs: 200, slots: 1 })
+  await assert.rejects(job, { code: 'BROKER', message: /ECONNREFUSED/ })
+})

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect } from 'amqplib'
+import { pack } from '../../packages/core/dist/wire/frame.js'
 import { Busy, Items } from '../jobs/busy.mjs'
 import { Endless, Sum } from '../jobs/faults.ts'
 import { Long } from '../jobs/long.mjs'
@@ -48,4 +49,30 @@ test('what a killed producer has left in its queue costs a worker that comes lat
   assert.equal(await Sum.map([1, 2, 3], { ...options(), timeoutMs: 10_000 }), 6)
   await until('they are dropped', () => worker.said().includes('drops what'), 10_000)
   assert.equal(await worker.end(), 0)
+})
+
+test('what a producer does not answer for costs a worker nothing: it goes, or does not have it any more', needs('amqp'), async () => {
+  const worker = await startWorker(fileOf('large.mjs'), '-w', '1', '-v')
+  const queue = `pymar.1.${namespace}.Together.${/fingerprint (\w+)/.exec(worker.said())?.[1]}`
+  const model = await connect(serverUrl('amqp'), { noDelay: true })
+  const channel = await model.createChannel()
+  const replyTo = `pymar.1.${namespace}.reply.test`
+  await channel.assertQueue(replyTo, { durable: true, expires: 60_000 })
+  const asked = new Promise<string>((came) => {
+    void channel.consume(replyTo, (message) => message && came(String(message.properties.appId)), { noAck: true })
+  })
+  const send = (job: string, more: object) => {
+    const message = { type: 'partitions', job, of: 1, source: 'Picked', ...more }
+    channel.sendToQueue(queue, pack([{ message }]), { replyTo })
+  }
+  send('a', { tasks: [[0, 1, 0, 5, 0, -1]] })
+  send('b', { params: -1, tasks: [[0, 1, 0, 5]] })
+  const own = `pymar.1.${namespace}.worker.${await asked}`
+  channel.sendToQueue(own, pack([{ message: { type: 'data', job: 'a', what: 'items', index: 0 } }]))
+  await channel.deleteQueue(replyTo)
+  await until('what is left is dropped', () => worker.said().includes('drops what'), 15_000)
+  await model.close()
+  const asking = performance.now()
+  assert.equal(await worker.end(), 0)
+  assert.ok(performance.now() - asking < 3000, 'it held something')
 })

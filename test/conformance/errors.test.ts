@@ -98,3 +98,27 @@ test('bad options and producers reject and never throw', async () => {
     /^INVALID_ARGUMENT Cannot start a job of Sum: its source class has no name/,
   )
 })
+
+test('a VERSION that is no string is refused', async () => {
+  class Numbered extends Sum {
+    static override VERSION = 2 as unknown as string
+  }
+  await assert.rejects(Numbered.map([1]), { code: 'INVALID_ARGUMENT', message: /VERSION of Numbered as it must be a string/ })
+})
+
+test('a hint that is too large is refused before it is sent', async () => {
+  class Hinted extends DataSource<number> {
+    static override fullLength() {
+      return 1
+    }
+    static override partitions() {
+      return { partitions: [{ index: 0, offset: 0, limit: 1, hint: 'x'.repeat(300_000) }] }
+    }
+    *[Symbol.iterator]() {
+      yield 1
+    }
+  }
+  for (const subject of SUBJECTS) {
+    await assert.rejects(subject.map(Sum, Hinted), { code: 'TOO_LARGE', message: /^Cannot send the hint of partition 0 of 1: it takes/ })
+  }
+})
