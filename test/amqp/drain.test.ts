@@ -1,12 +1,14 @@
 // needs: amqp
 // How workers leave, and what those that wait for them are told.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { appendFileSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Marks } from '../jobs/marks.mjs'
+import { slotsOf } from '../processes.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
 import { namespace, startWorker } from './workers.ts'
 
@@ -16,19 +18,20 @@ const options = () => ({ queue: serverUrl('amqp'), namespace })
 const items = (count: number, ms: number) => Array.from({ length: count }, () => ({ file: '/dev/null', ms }))
 
 test('a worker that is asked to end takes nothing more, and gives back what has not begun', needs('amqp'), async () => {
-  Marks.WORKERS_NUMBER = 60
+  Marks.WORKERS_NUMBER = 200
   const leaves = await startWorker(fileOf('marks.mjs'), '-w', '1', '-v')
-  const job = Marks.map(items(60, 50), { ...options(), timeoutMs: 60_000 })
+  const job = Marks.map(items(200, 50), { ...options(), timeoutMs: 60_000 })
   let done = 0
   let stays: ReturnType<typeof startWorker> | undefined
   for await (const _ of job.partials()) {
     if (++done !== 3) continue
     const asked = performance.now()
     assert.equal(await leaves.end(), 0)
-    assert.ok(performance.now() - asked < 3000, 'it ended late')
-    stays = startWorker(fileOf('marks.mjs'), '-w', '1')
+    assert.ok(performance.now() - asked < 6000, 'it ended late')
+    assert.doesNotMatch(leaves.said().split('finishes')[1] ?? '', /takes/)
+    stays = startWorker(fileOf('marks.mjs'), '-w', '2')
   }
-  assert.equal((await job).length, 60)
+  assert.equal((await job).length, 200)
   assert.equal(await (await stays)?.end(), 0)
 })
 
@@ -42,6 +45,27 @@ test('a job whose last worker has left fails with NO_WORKERS within workerTimeou
     break
   }
   await failed
+})
+
+test('a worker whose job file was changed gives back what its slots cannot compute, and ends', needs('amqp'), async () => {
+  const folder = mkdtempSync(fileURLToPath(new URL('../scripts/.changed-', import.meta.url)))
+  try {
+    const [changed, same] = ['changed.mjs', 'same.mjs'].map((name) => join(folder, name)) as [string, string]
+    for (const file of [changed, same]) copyFileSync(fileOf('marks.mjs'), file)
+    const leaves = await startWorker(changed, '-w', '1', '-p', 'Marks')
+    const ended = once(leaves.child, 'close')
+    appendFileSync(changed, 'export const more = 1\n')
+    const { Marks: Same } = (await import(pathToFileURL(same).href)) as { Marks: typeof Marks }
+    const job = Same.map(items(10, 1), { ...options(), timeoutMs: 30_000 })
+    for (const slot of slotsOf(leaves.child.pid as number)) process.kill(slot, 'SIGKILL')
+    assert.deepEqual(await ended, [1, null])
+    assert.match(leaves.said(), /pymar-worker: leaves: Cannot load job file .*changed\.mjs: it, or a file that it imports, was changed/)
+    const stays = await startWorker(same, '-w', '1', '-p', 'Marks')
+    assert.equal((await job).length, 10)
+    assert.equal(await stays.end(), 0)
+  } finally {
+    rmSync(folder, { recursive: true, maxRetries: 5 })
+  }
 })
 
 test('a worker starts although a slot is killed while it imports the job file', needs('amqp'), async () => {

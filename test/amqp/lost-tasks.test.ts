@@ -46,7 +46,7 @@ test('what a killed producer has left in its queue costs a worker that comes lat
   script.child.kill('SIGKILL')
   await script.ended
   const worker = await startWorker(fileOf('faults.ts'), '-w', '1', '-v', '-p', Endless.name, '-p', Sum.name)
-  assert.equal(await Sum.map([1, 2, 3], { ...options(), timeoutMs: 10_000 }), 6)
+  assert.equal(await Sum.map([1, 2, 3], { ...options(), timeoutMs: 30_000 }), 6)
   await until('they are dropped', () => worker.said().includes('drops what'), 10_000)
   assert.equal(await worker.end(), 0)
 })
@@ -74,5 +74,5 @@ test('what a producer does not answer for costs a worker nothing: it goes, or do
   await model.close()
   const asking = performance.now()
   assert.equal(await worker.end(), 0)
-  assert.ok(performance.now() - asking < 3000, 'it held something')
+  assert.ok(performance.now() - asking < 10_000, 'it held something')
 })

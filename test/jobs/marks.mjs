@@ -15,3 +15,9 @@ export class Marks extends Producer {
     return [...values].flat()
   }
 }
+
+// A worker that serves these too has more queues to leave.
+export class Second extends Marks {}
+export class Third extends Marks {}
+export class Fourth extends Marks {}
+export class Fifth extends Marks {}

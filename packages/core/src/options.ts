@@ -116,6 +116,8 @@ export interface WorkerHandle extends AsyncDisposable {
   readonly slots: number
   /** The producers whose tasks it takes. */
   readonly served: readonly ServedProducer[]
+  /** Resolves when it has ended: with the reason, if it left by itself since its slots could not load the job file any more. */
+  readonly ended: Promise<unknown>
   /** Takes no more tasks, lets those that run end, gives the others back. Idempotent. */
   close(): Promise<void>
 }

@@ -76,9 +76,11 @@ async function workOn(file: string, options: WorkerOptions, ended: AbortSignal):
   try {
     const worker = await start(file, options, { signal: ended, say })
     console.error(readyLine(file, options, worker))
-    await aborted(ended)
+    const failure = await Promise.race([aborted(ended), worker.ended])
     await worker.close()
-    return true
+    if (failure === undefined) return true
+    process.exitCode = EXIT_ERROR
+    return false
   } catch (error) {
     if (ended.aborted) return true
     console.error(error instanceof PymarError ? `${error.code}: ${error.message}` : error)

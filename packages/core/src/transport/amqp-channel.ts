@@ -106,7 +106,6 @@ export class AmqpChannel implements Channel, JobPost {
     if (message.type === 'leaving') return this.#workers.left(worker)
     if (!('job' in message)) return
     if (message.type === 'fetch') return this.#give(message, worker)
-    if (message.type === 'broken') return this.#events?.broken(errorOf(payload))
     this.#answer(message, { id: message.index, attempt: message.attempt }, payload, worker)
   }
 

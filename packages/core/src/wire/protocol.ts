@@ -66,15 +66,12 @@ export type ReplyMessage =
   | (OfTask & { readonly type: 'returned' })
   /** The worker acknowledged it early, since it takes longer than brokers wait. */
   | (OfTask & { readonly type: 'holding' })
-  /** No task of this job can be computed there. Payload: an error record. */
-  | { readonly type: 'broken'; readonly job: string; readonly code: ErrorCode }
   /** Asks for what a job shares, or for the items of one task. */
   | { readonly type: 'fetch'; readonly job: string; readonly what: 'params' | 'items'; readonly index: number }
   /** Answers `who`: the code that this worker runs, and the tasks that it holds. */
   | {
       readonly type: 'here'
       readonly slots: number
-      readonly credit: number
       readonly producer: string
       readonly fingerprint: string
       readonly holds: readonly (readonly [job: string, index: number, attempt: number])[]
@@ -140,9 +137,8 @@ export const REPLY_MESSAGES: Readonly<Record<ReplyMessage['type'], Table>> = {
   lost: { ...OF_TASK, pid: COUNT, exit: TEXT },
   returned: OF_TASK,
   holding: OF_TASK,
-  broken: { job: ID, code: TEXT },
   fetch: { job: ID, what: WHAT, index: COUNT },
-  here: { slots: COUNT, credit: COUNT, producer: TEXT, fingerprint: ID, holds: HOLDS },
+  here: { slots: COUNT, producer: TEXT, fingerprint: ID, holds: HOLDS },
   leaving: {},
   statistics: { done: COUNT, busyMs: NUMBER },
 }

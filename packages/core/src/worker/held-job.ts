@@ -5,7 +5,6 @@ import type { Lease } from '../slot/lease.ts'
 import type { SlotPool } from '../slot/pool.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
 import { encode } from '../wire/codec.ts'
-import { describeError } from '../wire/error-record.ts'
 import type { TaskEntry } from '../wire/protocol.ts'
 import type { Delivery } from './delivery.ts'
 import type { Replies } from './replies.ts'
@@ -32,21 +31,31 @@ type Answer =
 /** A task that runs longer than this, in milliseconds, is reported. */
 const REPORT_MS = 20
 
+export interface HeldJobSettings {
+  readonly pool: SlotPool
+  readonly file: JobFileAt
+  readonly replies: Replies
+  /** Slots that have to be replaced cannot load the job file any more. */
+  unloadable(error: unknown): void
+}
+
 /** One job of some producer, as far as this worker computes it. */
 export class HeldJob {
   readonly id: string
   readonly replyTo: string
   readonly #replies: Replies
+  readonly #unloadable: (error: unknown) => void
   readonly #lease: Lease<HeldTask>
   #isOver = false
   /** By index and attempt. */
   readonly #tasks = new Map<string, HeldTask>()
 
-  constructor(pool: SlotPool, file: JobFileAt, replies: Replies, { message, producer, replyTo }: Delivery, params?: Uint8Array) {
+  constructor({ pool, file, replies, unloadable }: HeldJobSettings, { message, producer, replyTo }: Delivery, params?: Uint8Array) {
     const { job: id, of: partitions, source } = message
     this.id = id
     this.replyTo = replyTo
     this.#replies = replies
+    this.#unloadable = unloadable
     this.#lease = pool.lease(file, {
       id,
       partitions,
@@ -122,19 +131,14 @@ export class HeldJob {
     this.#answer(task, { type: 'failed', code: outcome.code }, encode(outcome.error, 'an error'))
   }
 
+  /** No slot can compute any of it. That is no fault of the job: others may. */
   #broken(error: unknown) {
     this.#isOver = true
-    const code = error instanceof PymarError ? error.code : 'JOB_FILE'
-    const tasks = [...this.#tasks.values()]
-    // That this machine cannot start a slot now is no fault of the job: others may.
-    if (code === 'WORKER_LOST') {
-      for (const task of tasks) this.#answer(task, { type: 'lost', pid: process.pid, exit: messageOf(error) })
-      return
+    const cannotStart = error instanceof PymarError && error.code === 'WORKER_LOST'
+    for (const task of [...this.#tasks.values()]) {
+      this.#answer(task, cannotStart ? { type: 'lost', pid: process.pid, exit: messageOf(error) } : { type: 'returned' })
     }
-    const record = encode(describeError(error), 'an error')
-    this.#replies.send(this.replyTo, { type: 'broken', job: this.id, code }, record, () => {
-      for (const task of tasks) this.#forget(task)
-    })
+    if (!cannotStart) this.#unloadable(error)
   }
 
   #answer(task: HeldTask, answer: Answer, payload?: Uint8Array) {

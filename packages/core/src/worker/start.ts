@@ -64,11 +64,11 @@ export async function start(
     const classes = await keepAlive(orAborted(pool.preload(at), signal))
     const producers = choose('producer', classes, options.producers, at.url)
     choose('source', classes, options.sources ?? [], at.url)
-    const started = new Worker({ link, namespace, file: at, pool, producers, purge, ackTimeoutMs, log, say })
+    const started = new Worker({ link, namespace, file: at, pool, producers, purge, ackTimeoutMs, graceMs, log, say })
     worker = started
     await keepAlive(orAborted(started.start(), signal))
     const close = () => started.close(graceMs)
-    return { id: started.id, slots, served: started.served, close, [Symbol.asyncDispose]: close }
+    return { id: started.id, slots, served: started.served, ended: started.ended, close, [Symbol.asyncDispose]: close }
   } catch (error) {
     await (worker ? worker.close(0) : pool.close())
     throw error

@@ -27,6 +27,8 @@ export interface WorkerSettings {
   readonly purge: boolean
   /** Milliseconds that the broker waits for an acknowledgement. */
   readonly ackTimeoutMs: number
+  /** Milliseconds that its slots may finish in when it leaves. */
+  readonly graceMs: number
   /** Details. */
   log(line: string): void
   /** What an operator should know. */
@@ -61,6 +63,13 @@ export class Worker implements LinkOwner {
   #tryingSince: number | undefined
   #saidTrying = false
   #closing: Promise<void> | undefined
+  /** Why it left by itself. */
+  #failure: unknown
+  #end: ((failure: unknown) => void) | undefined
+  /** Resolves when it has ended: with the reason, if it left by itself. */
+  readonly ended = new Promise<unknown>((resolve) => {
+    this.#end = resolve
+  })
 
   constructor(settings: WorkerSettings) {
     this.#settings = settings
@@ -139,7 +148,7 @@ export class Worker implements LinkOwner {
 
   /** Takes no more, gives back what has not begun, lets what runs end, and gives back what does not within `graceMs` milliseconds. */
   close(graceMs: number): Promise<void> {
-    this.#closing ??= keepAlive(this.#close(graceMs))
+    this.#closing ??= keepAlive(this.#close(graceMs)).then(() => this.#end?.(this.#failure))
     return this.#closing
   }
 
@@ -163,6 +172,13 @@ export class Worker implements LinkOwner {
     await this.#link.session?.channel.deleteQueue(workerQueue(this.#settings.namespace, this.id)).catch(() => {})
     await this.#link.close()
     await this.#settings.pool.close()
+  }
+
+  /** A worker that cannot replace its slots is of no use to anybody: it may be that its job file was changed. */
+  #leave(error: unknown) {
+    this.#settings.say(`leaves: ${messageOf(error)}`)
+    this.#failure = error
+    void this.close(this.#settings.graceMs)
   }
 
   #replyQueues(): Set<string> {
@@ -226,7 +242,8 @@ export class Worker implements LinkOwner {
     const known = this.#known(delivery.message.job)
     if (known) return known
     const { pool, file } = this.#settings
-    const job = new HeldJob(pool, file, this.#replies, delivery, params)
+    const settings = { pool, file, replies: this.#replies, unloadable: (error: unknown) => this.#leave(error) }
+    const job = new HeldJob(settings, delivery, params)
     this.#jobs.set(job.id, job)
     return job
   }
@@ -261,7 +278,7 @@ export class Worker implements LinkOwner {
     const deliveries = [...this.#intake.deliveries]
     const holds = deliveries.flatMap(({ message: { job }, open }) => open.map(([index, attempt]) => [job, index, attempt] as const))
     for (const { producer, fingerprint } of this.served) {
-      this.#replies.send(replyTo, { type: 'here', slots, credit: this.#credit, producer, fingerprint, holds })
+      this.#replies.send(replyTo, { type: 'here', slots, producer, fingerprint, holds })
     }
   }
 
