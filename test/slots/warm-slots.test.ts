@@ -14,6 +14,7 @@ const slots = () => slotsOf(process.pid)
 const folder = mkdtempSync(join(tmpdir(), 'pymar-marks-'))
 after(() => rmSync(folder, { recursive: true }))
 const MARKS = join(folder, 'any')
+Marks.WORKERS_NUMBER = 100
 
 test('slots start when there is work for them, at most as many as tasks, and stay warm for the next job', async () => {
   const producer = new Pids({ slots: 3 })
@@ -114,16 +115,17 @@ test('an idle slot takes over what waits behind a long partition', async () => {
   assert.deepEqual([behind, last], [short, short])
 })
 
-test('a partition that waits behind another one does not begin when its job is cancelled', async () => {
+test('a partition that waits in a slot behind another one does not begin when the job is cancelled', async () => {
   await using producer = new Marks({ slots: 1 })
-  await producer.map([{ file: MARKS, ms: 1 }])
   const [first, second] = ['first', 'second'].map((name) => join(folder, name)) as [string, string]
-  const busy = producer.map([{ file: first, ms: 300 }])
-  const waits = producer.map([{ file: second, ms: 1 }])
+  const short = Array.from({ length: 40 }, () => ({ file: MARKS, ms: 0 }))
+  // Short ones first, so that the slot is given some ahead.
+  const job = producer.map([...short, { file: first, ms: 300 }, ...short.map(() => ({ file: second, ms: 0 }))])
   await until('the slot is busy', () => existsSync(first))
-  waits.cancel()
-  await assert.rejects(waits, { code: 'CANCELLED' })
-  assert.equal((await busy).length, 1)
-  await producer.map([{ file: MARKS, ms: 1 }])
+  job.cancel()
+  await assert.rejects(job, { code: 'CANCELLED' })
+  const slot = slots()
+  assert.equal((await producer.map([{ file: MARKS, ms: 1 }])).length, 1)
+  assert.deepEqual(slots(), slot)
   assert.equal(existsSync(second), false)
 })

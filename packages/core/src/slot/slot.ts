@@ -104,7 +104,7 @@ export class Slot<A extends Assignment> {
   /** How many more tasks it should be given. */
   get room(): number {
     if (this.#leaving || this.#killTimer) return 0
-    const ahead = this.#loaded ? Math.min(AHEAD_LIMIT, Math.max(2, Math.round(AHEAD_MS / this.#meanMs))) : 1
+    const ahead = this.#loaded ? Math.min(AHEAD_LIMIT, Math.max(1, Math.round(AHEAD_MS / this.#meanMs))) : 1
     return ahead - this.#assignments.length
   }
 
