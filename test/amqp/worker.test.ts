@@ -107,7 +107,8 @@ test('a worker that cannot start says what is missing', needs('amqp'), async () 
       /^JOB_FILE: Cannot find producer "None" in .*busy\.mjs: of producers it exports Busy, Pids; write "export class None"/,
     ],
     [[BUSY, '-s', 'None'], /Cannot find source "None" in .*busy\.mjs: of sources it exports Items; /],
-    [['no-such.mjs'], /^JOB_FILE: Cannot load job file .*no-such\.mjs: /],
+    [['no-such.mjs'], /^JOB_FILE: Cannot load job file .*no-such\.mjs: there is no such file\n$/],
+    [[BUSY.replace('.mjs', '')], /^JOB_FILE: Cannot load job file .*busy: there is no such file\n$/],
     [[fileURLToPath(new URL('../scripts/throws.mjs', import.meta.url))], /RangeError: while it was imported/],
   ] as const) {
     const [file, ...rest] = args

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -57,7 +58,12 @@ export async function start(
   const { slots = availableParallelism(), slotMemory, namespace = 'default', tls } = options
   const { purge = false, graceMs = GRACE_MS, ackTimeoutMs = ACK_TIMEOUT_MS, log = () => {} } = options
   const link = { broker: brokerOf(options), timeoutMs: Number.POSITIVE_INFINITY, ...(tls && { tls }) }
-  const at = await readJobFile(jobFileUrl(file))
+  const url = jobFileUrl(file)
+  // A name without its ending would load, but not be the file whose text says which code this is.
+  if (!statSync(new URL(url), { throwIfNoEntry: false })?.isFile()) {
+    throw new PymarError('JOB_FILE', `Cannot load job file ${fileURLToPath(url)}: there is no such file`)
+  }
+  const at = await readJobFile(url)
   const pool = new SlotPool({ slots, output: 'prefixed', ...(slotMemory !== undefined && { memory: slotMemory }) })
   let worker: Worker | undefined
   try {
