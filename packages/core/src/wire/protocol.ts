@@ -81,7 +81,7 @@ export type ReplyMessage =
   /** What a worker has done, for those who watch. */
   | { readonly type: 'statistics'; readonly done: number; readonly busyMs: number }
 
-// ------------------------------------------------------- to workers, over the control exchange
+// ------------------------------------------------------- to workers: to those of a queue or a name, or to one of them
 
 export type ControlMessage =
   /** Who is there? */
