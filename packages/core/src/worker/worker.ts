@@ -4,6 +4,7 @@ import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import type { ServedProducer } from '../options.ts'
 import type { SlotPool } from '../slot/pool.ts'
+import { outputEnded } from '../slot/prefix-output.ts'
 import { keepAlive, now, setTimeout } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
 import { decompress } from '../wire/compress.ts'
@@ -43,6 +44,8 @@ const SHARE_MS = 50
 const STOPPED_LIMIT = 10_000
 /** So long without a broker, in milliseconds, and it is said. */
 const SAY_AFTER_MS = 2000
+/** So long, in milliseconds, a worker that ends waits for the last that its slots have printed. */
+const OUTPUT_MS = 500
 
 /** Takes tasks from a broker, and has its slots compute them. */
 export class Worker implements LinkOwner {
@@ -172,6 +175,7 @@ export class Worker implements LinkOwner {
     await this.#link.session?.channel.deleteQueue(workerQueue(this.#settings.namespace, this.id)).catch(() => {})
     await this.#link.close()
     await this.#settings.pool.close()
+    await outputEnded(OUTPUT_MS)
   }
 
   /** A worker that cannot replace its slots is of no use to anybody: it may be that its job file was changed. */
