@@ -18,7 +18,8 @@ test('a worker that is ready says so in one line, and what slots print has their
   const { Prints } = await import('../jobs/prints.mjs')
   assert.equal(await Prints.map([1], options()), 1)
   assert.equal(await worker.end(), 0)
-  const [ready, ...printed] = worker.said().trimEnd().split('\n')
+  const [ready, ...more] = worker.said().trimEnd().split('\n')
+  const printed = more.filter((line) => !line.startsWith('pymar-worker: takes no more tasks, '))
   assert.match(ready ?? '', /^pymar-worker ready: prints\.mjs on amqp:\/\/\S+ with 2 slots for Prints \(fingerprint [\da-f]{16}\)$/)
   assert.doesNotMatch(ready ?? '', new RegExp(new URL(serverUrl('amqp')).password || 'no password'))
   assert.equal(printed.length, 3)
@@ -85,7 +86,18 @@ test('a worker that waits for its broker ends when it is asked to', needs('amqp'
   assert.equal(code, 0)
   assert.match(
     err,
-    /^pymar-worker: waits for its broker: Cannot connect to broker amqp:\/\/127\.0\.0\.1:1: Error: connect ECONNREFUSED 127\.0\.0\.1:1\n$/,
+    /^pymar-worker: waits for its broker: Cannot connect to broker amqp:\/\/127\.0\.0\.1:1: Error: connect ECONNREFUSED 127\.0\.0\.1:1\npymar-worker: takes no more tasks, .+\n$/,
+  )
+})
+
+test('a script whose broker cannot be reached says that it waits', async () => {
+  const script = start(['guarded.mjs'], { PYMAR_QUEUE: 'user:secret@127.0.0.1:1' })
+  await until('it says so', () => script.err() !== '', 10_000)
+  script.child.kill()
+  await script.ended
+  assert.match(
+    script.err(),
+    /^pymar waits for its broker, for 30000 ms at most: Cannot connect to broker amqp:\/\/user:\*\*\*@127\.0\.0\.1:1: Error: connect ECONNREFUSED 127\.0\.0\.1:1\n$/,
   )
 })
 

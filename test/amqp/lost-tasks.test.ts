@@ -66,7 +66,7 @@ test('what a producer does not answer for costs a worker nothing: it goes, or do
     channel.sendToQueue(queue, pack([{ message }]), { replyTo })
   }
   send('a', { tasks: [[0, 1, 0, 5, 0, -1]] })
-  send('b', { params: -1, tasks: [[0, 1, 0, 5]] })
+  send('b', { shared: -1, tasks: [[0, 1, 0, 5]] })
   const own = `pymar.1.${namespace}.worker.${await asked}`
   channel.sendToQueue(own, pack([{ message: { type: 'data', job: 'a', what: 'items', index: 0 } }]))
   await channel.deleteQueue(replyTo)

@@ -83,7 +83,8 @@ test('workers on other paths and with other line ends are found, those with anot
     const wrong = await startWorker(other, '-w', '1')
     await assert.rejects(Scale.map([1, 2], { ...options(), workerTimeoutMs: 300 }), {
       code: 'NO_WORKERS',
-      message: /no worker takes its tasks, and a worker of that name runs other code \(.+\); start one: /,
+      message:
+        /no worker takes its tasks, and a worker of that name runs other code \(\S+ has fingerprint \S+, this script \S+\); start one: /,
     })
     const right = await startWorker(same, '-w', '1')
     assert.equal(await Scale.map([1, 2], options()), 30)
@@ -97,6 +98,7 @@ test('a job whose tasks were purged is computed all the same', needs('amqp'), as
   const job = Busy.map(Items, options())
   const worker = await startWorker(BUSY, '-w', '1', '-r')
   assert.equal(await job, ANSWER)
+  assert.match(worker.said(), /removed \d+ messages? of tasks from pymar\.\d+\.\S+\.Busy\./)
   assert.equal(await worker.end(), 0)
 })
 
@@ -105,6 +107,10 @@ test('a worker that cannot start says what is missing', needs('amqp'), async () 
     [
       [BUSY, '-p', 'None'],
       /^JOB_FILE: Cannot find producer "None" in .*busy\.mjs: of producers it exports Busy, Pids; write "export class None"/,
+    ],
+    [
+      [BUSY, '-p', 'Items'],
+      /^JOB_FILE: Cannot take "Items" of .*busy\.mjs for a producer: it is a source; producers there are Busy, Pids\n$/,
     ],
     [[BUSY, '-s', 'None'], /Cannot find source "None" in .*busy\.mjs: of sources it exports Items; /],
     [['no-such.mjs'], /^JOB_FILE: Cannot load job file .*no-such\.mjs: there is no such file\n$/],
@@ -116,6 +122,9 @@ test('a worker that cannot start says what is missing', needs('amqp'), async () 
     assert.equal(worker.child.exitCode, 1)
     assert.match(worker.said(), said)
   }
+  const worker = await startWorker(BUSY, '-w', '0')
+  assert.equal(worker.child.exitCode, 2)
+  assert.match(worker.said(), /^Cannot start 0 slots as -w must be an integer from 1 to 2\^53 - 1; see pymar-worker --help\n$/)
 })
 
 test('a worker inside a program takes tasks until it is closed', needs('amqp'), async () => {

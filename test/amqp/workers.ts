@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { after } from 'node:test'
 import { serverUrl } from '../servers/needs.ts'
 
-const WORKER = join(dirname(createRequire(import.meta.url).resolve('@pymar/core/package.json')), 'bin', 'pymar-worker.js')
+export const WORKER = join(dirname(createRequire(import.meta.url).resolve('@pymar/core/package.json')), 'bin', 'pymar-worker.js')
 
 /** Of this process alone: other runs may use the same broker. */
 export const namespace = `test-${process.pid}`

@@ -136,6 +136,7 @@ test('pymar says how it is used, with exit code 2', async () => {
     [[], 'without a command'],
     [['run'], 'without its name: pymar run FILE'],
     [['walk'], '"walk": there is no such command'],
+    [['guarded.mjs'], '"guarded.mjs": there is no such command; to run a script: pymar run guarded.mjs'],
     [['run', 'guarded.mjs', '--fast'], 'Unknown argument: fast'],
     [['run', 'guarded.mjs', 'big.txt'], '"guarded.mjs" with big.txt: what the script is to get follows --'],
   ] as const) {

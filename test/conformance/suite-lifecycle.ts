@@ -89,6 +89,13 @@ export function lifecycle(subject: Subject) {
       assert.equal(await job, 45)
     })
 
+    test('a job fails with the error of a plan that loses what it rests on, and closes it', async () => {
+      const closed = Letters.closed
+      const job = subject.map(Patient as never, new DataSourceFactory(Letters, { params: { lostAfterMs: 100 } }))
+      await assert.rejects(job, { code: 'SOURCE_FAILED', message: 'Cannot hold the letters: they are gone' })
+      assert.equal(Letters.closed, closed + 1)
+    })
+
     test('a plan is closed when the job is cancelled', async () => {
       const closed = Letters.closed
       assert.equal(await codeOf(subject.map(Patient as never, Letters, { timeoutMs: 20 })), 'TIMEOUT')

@@ -71,6 +71,13 @@ export function results(subject: Subject) {
       assert.equal(Letters.closed, closed + 1)
     })
 
+    test('what a plan shares reaches every slice, however large it is', async () => {
+      for (const mark of ['!', '?'.repeat(5000)]) {
+        const letters = await subject.map(Join, new DataSourceFactory(Letters, { params: { mark } }))
+        assert.equal(letters, 'abcdefghijklmnopqrstuvwxyz'.replace(/./g, `$&${mark} `).trimEnd())
+      }
+    })
+
     test('mapFn gets the partition, the attempt, the job and the source in its context', async () => {
       const [first, second] = await subject.map(Describe, new DataSourceFactory(Numbers, { offset: 10, limit: 5 }))
       const common = { attempt: 1, job: true, same: 'source', aborted: false }

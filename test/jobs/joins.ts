@@ -1,5 +1,5 @@
 // Producers and sources whose answers show any fault in the order: joining strings is associative and not commutative.
-import { BlockSource, DataSource, type Partition, type PartitionContext, type PlanContext, Producer } from '@pymar/core'
+import { BlockSource, DataSource, type Partition, type PartitionContext, type PlanContext, Producer, PymarError } from '@pymar/core'
 
 export class Join extends Producer<string> {
   static override WORKERS_NUMBER = 5
@@ -115,8 +115,8 @@ export class TypedBlocks extends BlockSource<Int32Array, Params> {
   }
 }
 
-/** Its own plan: ranges of letters as hints, one more than asked for; offset and limit count letters. */
-export class Letters extends BlockSource<string[], { close?: string } | undefined> {
+/** Its own plan: ranges of letters as hints, one more than asked for, and what they share; offset and limit count letters. */
+export class Letters extends BlockSource<string[], { close?: string; mark?: string; lostAfterMs?: number } | undefined> {
   static closed = 0
   static override fullLength() {
     return 26
@@ -127,15 +127,20 @@ export class Letters extends BlockSource<string[], { close?: string } | undefine
       const end = Math.floor((26 * (index + 1)) / (count + 1))
       return { index, offset, limit: end - offset, hint: { from: letter(offset), to: letter(end - 1) } }
     })
+    const { close: how, mark, lostAfterMs } = (params ?? {}) as { close?: string; mark?: string; lostAfterMs?: number }
     const close = async () => {
       Letters.closed++
-      if ((params as { close?: string } | undefined)?.close === 'throws') throw new Error('cannot close')
+      if (how === 'throws') throw new Error('cannot close')
     }
-    return { partitions, close }
+    if (lostAfterMs === undefined) return { partitions, close, shared: mark }
+    const lost = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new PymarError('SOURCE_FAILED', 'Cannot hold the letters: they are gone')), lostAfterMs)
+    })
+    return { partitions, close, lost }
   }
   *blocks() {
     const { from, to } = this.hint as { from: string; to: string }
-    for (let code = from.charCodeAt(0); code <= to.charCodeAt(0); code++) yield [String.fromCharCode(code)]
+    for (let code = from.charCodeAt(0); code <= to.charCodeAt(0); code++) yield [`${String.fromCharCode(code)}${this.shared ?? ''}`]
   }
 }
 

@@ -41,6 +41,10 @@ export interface PlanContext {
 export interface Plan {
   /** Numbered by `index` from 0, in the order in which their partials are reduced. */
   readonly partitions: readonly Partition[]
+  /** A plain value that every slice sees as `this.shared`, such as the name of a snapshot. It travels once per worker, not with each partition. */
+  readonly shared?: unknown
+  /** Rejects when what the partitions rest on is lost: the job fails with that error. */
+  readonly lost?: Promise<never>
   /** Called once when the job ends, however it ends. */
   close?(): Promise<void> | void
 }
@@ -84,6 +88,8 @@ export abstract class DataSource<Item, Params = undefined> {
   readonly params: Params
   /** The `hint` of this slice's partition, where the source's own {@link Plan} gave one. Set after construction. */
   readonly hint: unknown = undefined
+  /** What all slices of the source's own {@link Plan} share. Set after construction. */
+  readonly shared: unknown = undefined
   /** There for inference of item types only; it is never set. */
   declare protected readonly item: Item
 

@@ -1,10 +1,11 @@
 import { basename } from 'node:path'
+import { POSITIVE } from '../checks.ts'
 import { PymarError } from '../errors.ts'
 import { codeOf } from '../job/code.ts'
 import type { WorkerHandle, WorkerOptions } from '../options.ts'
 import { brokerOf, jobFileUrl, start } from '../worker/start.ts'
 import { codeChange } from './code-change.ts'
-import { parserOf, toldUsage } from './command.ts'
+import { parserOf, toldUsage, UsageError } from './command.ts'
 
 const EXIT_ERROR = 1
 
@@ -49,6 +50,10 @@ async function parse(argv: readonly string[]): Promise<void> {
     })
     .option('watch', { type: 'boolean', describe: 'start again when the job file, or a file that it imports by a relative name, changes' })
     .option('v', { alias: 'verbose', type: 'boolean', describe: 'say what happens' })
+    .check(({ w }) => {
+      if (w === undefined || POSITIVE.holds(w)) return true
+      throw new UsageError(`Cannot start ${w} slots as -w must be ${POSITIVE.rule}`)
+    })
     .demandCommand(1, 1, 'Cannot start a worker without a job file', 'Cannot work on more than one job file')
     .parseAsync()
   const [file] = parsed._
@@ -111,6 +116,7 @@ function onSignal(): AbortSignal {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (ended.signal.aborted) process.exit(EXIT_ERROR)
+      say('takes no more tasks, and ends when those that run have; a second signal ends it at once')
       ended.abort()
     })
   }

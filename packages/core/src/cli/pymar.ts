@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { PymarError } from '../errors.ts'
 
 const EXIT_ERROR = 1
@@ -47,9 +48,9 @@ async function parse(own: readonly string[], args: readonly string[]): Promise<v
       },
     )
     .command('$0', false, {}, ({ _: [word] }) => {
-      throw new UsageError(
-        word === undefined ? 'Cannot run pymar without a command' : `Cannot run command "${word}": there is no such command`,
-      )
+      if (word === undefined) throw new UsageError('Cannot run pymar without a command')
+      const advice = existsSync(String(word)) ? `; to run a script: pymar run ${word}` : ''
+      throw new UsageError(`Cannot run command "${word}": there is no such command${advice}`)
     })
     .parseAsync()
 }

@@ -11,7 +11,7 @@ export interface PartitionList {
 }
 
 /** A {@link Plan} that has been checked. */
-export interface JobPlan {
+export interface JobPlan extends Pick<Plan, 'shared' | 'lost'> {
   readonly partitions: PartitionList
   readonly close?: () => Promise<void> | void
 }
@@ -107,9 +107,15 @@ function checkPlan(source: SourceClass, plan: Plan | undefined): JobPlan {
       throw refuse(`${found()}, and its offset and limit must be integers from 0 to 2^53 - 1`)
     }
   })
-  const { close } = plan
+  const { close, shared, lost } = plan
   if (close !== undefined && typeof close !== 'function') throw refuse('its close is no function')
-  return { partitions: [...plan.partitions], ...(close && { close: () => close.call(plan) }) }
+  if (lost !== undefined && !(lost instanceof Promise)) throw refuse('its lost is no promise')
+  return {
+    partitions: [...plan.partitions],
+    ...(shared !== undefined && { shared }),
+    ...(lost && { lost }),
+    ...(close && { close: () => close.call(plan) }),
+  }
 }
 
 async function fromUser<T>(source: SourceClass, method: string, call: () => T | Promise<T>): Promise<T> {

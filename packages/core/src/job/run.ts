@@ -24,13 +24,19 @@ export interface SourceCode {
 
 type Opener = (signal: AbortSignal) => Blocks
 
-/** One job as a slot has it: its code, found in the job file, and its params. */
+/** What all partitions of a job share: the params, and what the source's own plan adds to them. */
+export interface Shared {
+  readonly params?: unknown
+  readonly plan?: unknown
+}
+
+/** One job as a slot has it: its code, found in the job file, and what its partitions share. */
 export interface LoadedJob {
   readonly id: string
   readonly partitions: number
   readonly producer: ProducerCode
   readonly source?: SourceCode
-  readonly params: unknown
+  readonly shared: Shared
 }
 
 /** What there is to compute: a partition's slice, or partials that are to be reduced to one. */
@@ -104,8 +110,10 @@ async function reduceBlocks(
 
 function load(job: LoadedJob, { offset, limit, hint }: Partition): object {
   const Source = job.source as SourceCode
-  const source = new Source(offset, limit, job.params)
+  const { params, plan } = job.shared
+  const source = new Source(offset, limit, params)
   if (hint !== undefined) Object.defineProperty(source, 'hint', { value: hint, enumerable: true })
+  if (plan !== undefined) Object.defineProperty(source, 'shared', { value: plan, enumerable: true })
   return source
 }
 

@@ -4,12 +4,12 @@ import { currentHost, type JobObserver } from '../host.ts'
 import type { Given } from '../job/given.ts'
 import type { JobCode } from '../job/locate.ts'
 import { closePlan, type JobPlan, planJob } from '../job/plan.ts'
-import type { ProducerCode, SourceCode } from '../job/run.ts'
+import type { ProducerCode, Shared, SourceCode } from '../job/run.ts'
 import { lazy } from '../lazy.ts'
 import type { MapOptions, Progress } from '../options.ts'
 import { clearInterval, clearTimeout, now, setInterval, setTimeout } from '../timers.ts'
 import type { Channel, JobSpec, Opened, Transport } from '../transport/port.ts'
-import { decode } from '../wire/codec.ts'
+import { decode, encode } from '../wire/codec.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobControl } from './job.ts'
 import { cancelledError, timeoutError } from './job-errors.ts'
@@ -110,6 +110,7 @@ class JobRun {
     const plan = await planJob(given, count, this.#over.signal)
     if (this.#over.signal.aborted) return closePlan(plan)
     this.#plan = plan
+    plan.lost?.catch((error) => this.#fail(error))
     const { transport, fallback } = this.#transports
     await (this.#late && fallback ? this.#fallBack(plan, fallback) : this.#open(plan, transport))
   }
@@ -168,7 +169,13 @@ class JobRun {
     const spec = { id: this.#control.id, partitions: plan.partitions.length, producer, locate }
     if (given.kind === 'data') return spec
     const { source, encodedParams } = given
-    return { ...spec, source: source as unknown as SourceCode, ...(encodedParams && { params: encodedParams }) }
+    const ofSource = { ...spec, source: source as unknown as SourceCode }
+    if (!encodedParams && plan.shared === undefined) return ofSource
+    const shared: Shared = {
+      ...(encodedParams && { params: decode(encodedParams) }),
+      ...(plan.shared !== undefined && { plan: plan.shared }),
+    }
+    return { ...ofSource, shared: encode(shared, `what the partitions of ${source.name} share`) }
   }
 
   #report() {

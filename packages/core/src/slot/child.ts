@@ -1,7 +1,7 @@
 import { PymarError } from '../errors.ts'
 import type { JobFileAt } from '../job/job-file.ts'
 import { findClass, type JobFile, listClasses, loadJobFile, notLoaded } from '../job/load.ts'
-import { type LoadedJob, type Outcome, type ProducerCode, perform, type SourceCode } from '../job/run.ts'
+import { type LoadedJob, type Outcome, type ProducerCode, perform, type Shared, type SourceCode } from '../job/run.ts'
 import { setImmediate } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { describeError } from '../wire/error-record.ts'
@@ -143,6 +143,8 @@ async function attempt(loaded: JobFile, { job, task }: Run, signal: AbortSignal)
   try {
     known = await openJob(loaded, job)
   } catch (error) {
+    // Something that this process rests on was changed by what ran here before: another slot may do.
+    if (!(error instanceof PymarError)) uncaughtHere(error)
     return { code: 'JOB_FILE', error: describeError(error) }
   }
   return perform(known, task, signal)
@@ -152,13 +154,13 @@ async function attempt(loaded: JobFile, { job, task }: Run, signal: AbortSignal)
 async function openJob(loaded: JobFile, id: string): Promise<LoadedJob> {
   const known = opened.get(id)
   if (known) return known
-  const { partitions, params, producer, source } = jobs.get(id) as SlotJob
+  const { partitions, shared, producer, source } = jobs.get(id) as SlotJob
   const job: LoadedJob = {
     id,
     partitions,
     producer: await findClass<ProducerCode>(loaded, 'producer', producer),
     ...(source && { source: await findClass<SourceCode>(loaded, 'source', source) }),
-    params: params && decode(params),
+    shared: shared ? (decode(shared) as Shared) : {},
   }
   opened.set(id, job)
   return job
@@ -171,8 +173,13 @@ function uncaught(error: unknown) {
   const exit = () => process.exit(EXIT_AFTER_UNCAUGHT)
   if (running)
     return send({ type: 'ended', ticket: running.ticket, outcome: { code: 'USER_ERROR', error: describeError(error) }, last: true }, exit)
-  console.error('Uncaught in a slot, when no task was running there:', error)
-  return exit()
+  return uncaughtHere(error)
+}
+
+/** Ends the slot: its task, if it has one, is begun again elsewhere. */
+function uncaughtHere(error: unknown): never {
+  console.error('Uncaught in a slot, in none of its tasks:', error)
+  process.exit(EXIT_AFTER_UNCAUGHT)
 }
 
 function broken(error: unknown) {

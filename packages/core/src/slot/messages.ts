@@ -1,7 +1,7 @@
 import type { ClassRef } from '../job/class-ref.ts'
 import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
-import type { Outcome, Task } from '../job/run.ts'
+import type { Outcome, Shared, Task } from '../job/run.ts'
 import type { ErrorRecord } from '../wire/error-record.ts'
 
 /*
@@ -17,7 +17,8 @@ export interface SlotJob {
   /** The classes in the job file; a job on in-memory data has no source. */
   readonly producer: ClassRef
   readonly source?: ClassRef
-  readonly params?: Uint8Array
+  /** Encoded {@link Shared}. */
+  readonly shared?: Uint8Array
 }
 
 export type ToSlot =
@@ -79,7 +80,7 @@ export function split(task: Task): { pieces: (readonly Uint8Array[])[]; rest: Ta
 /** How many bytes of values a message holds. */
 export function bytesOf(message: ToSlot): number {
   if (message.type === 'partials') return sum(message.partials)
-  if (message.type === 'open') return message.job.params?.byteLength ?? 0
+  if (message.type === 'open') return message.job.shared?.byteLength ?? 0
   if (message.type !== 'run') return 0
   const { task } = message
   return task.kind === 'reduction' ? sum(task.partials) : (task.slice?.byteLength ?? 0) + (task.hint?.byteLength ?? 0)

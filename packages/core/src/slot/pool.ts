@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import { PymarError } from '../errors.ts'
 import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
 import { clearInterval, setInterval, setTimeout } from '../timers.ts'
 import { restoreError } from '../wire/error-record.ts'
 import { Lease, type LeaseAssignment } from './lease.ts'
+import { LoadFailures } from './load-failures.ts'
 import type { SlotJob } from './messages.ts'
 import { AHEAD_MS, Slot, type SlotOwner } from './slot.ts'
 import type { Exit, SlotSettings } from './slot-process.ts'
@@ -14,8 +14,6 @@ export interface PoolSettings extends SlotSettings {
   readonly slots: number
 }
 
-/** Slots in a row that a signal may end while they load the job file, before that is called the file's fault. */
-const FORGIVEN_LOADS = 10
 /** Slots that do not end by themselves when the pool is closed are killed after this long, in milliseconds. */
 const CLOSE_GRACE_MS = 500
 /** Where more job files want slots than there are, one keeps a slot for this long, in milliseconds. */
@@ -42,10 +40,7 @@ export class SlotPool {
   readonly #leaving = new Set<Slot<LeaseAssignment>>()
   /** Slots that are given nothing more, because another job file waits for one. */
   readonly #draining = new Set<Slot<LeaseAssignment>>()
-  /** Slots in a row that ended while they loaded, by file. */
-  readonly #failedLoads = new Map<string, number>()
-  /** Job files whose import was said to take long. */
-  readonly #slowLoads = new Set<string>()
+  readonly #loadFailures = new LoadFailures()
   readonly #leases = new Set<Lease<unknown>>()
   /** Leases that have tasks queued, in turn, by file. */
   readonly #waiting = new Map<string, Set<Lease<unknown>>>()
@@ -225,12 +220,12 @@ export class SlotPool {
 
   readonly #owner: SlotOwner<LeaseAssignment> = {
     loaded: (slot, classes) => {
-      this.#failedLoads.delete(slot.file?.url ?? '')
+      this.#loadFailures.over(slot.file)
       if (![...this.#slots].every((other) => other.loaded)) return
       this.#preload?.resolve(classes)
       this.#preload = undefined
     },
-    slowLoad: (file) => this.#warnOnce(file),
+    slowLoad: (file) => this.#loadFailures.slow(file),
     started: (_slot, assignment) => assignment.lease.events?.started(assignment.key),
     ended: (slot, assignment, outcome) => {
       assignment.lease.settle(assignment)
@@ -251,7 +246,10 @@ export class SlotPool {
       this.#leaving.delete(slot)
       if (this.#slots.size + this.#leaving.size === 0) this.#emptied?.()
       if (exit.cause === 'start') this.#notStarted(exit)
-      else if (!slot.loaded && slot.file && !slot.leaving) this.#failedLoad(slot.file, exit)
+      else if (!slot.loaded && slot.file && !slot.leaving) {
+        const error = this.#loadFailures.ended(slot.file, exit)
+        if (error) this.#breakLeases(slot.file, error)
+      }
       if (running) {
         running.lease.settle(running)
         running.lease.events?.lost(running.key, { pid: slot.pid, exit: exit.how })
@@ -259,12 +257,6 @@ export class SlotPool {
       if (this.#preload && exit.cause !== 'start') this.#loadAll(this.#preload.file)
       this.#assign()
     },
-  }
-
-  #warnOnce({ url }: JobFileAt) {
-    if (this.#slowLoads.has(url)) return
-    this.#slowLoads.add(url)
-    process.emitWarning(`Job file ${fileURLToPath(url)} is still being imported by a slot: its tasks wait for that`, 'PymarWarning')
   }
 
   /** With other slots there it is a matter of time; without any, nothing can be computed. */
@@ -280,20 +272,9 @@ export class SlotPool {
     this.#preload = undefined
   }
 
-  /** A signal may come from anywhere; an exit while the file is imported is the file's own doing. */
-  #failedLoad(file: JobFileAt, { how, cause }: Exit) {
-    if (cause === 'launcher') return
-    const failures = (this.#failedLoads.get(file.url) ?? 0) + 1
-    this.#failedLoads.set(file.url, failures)
-    if (cause === 'signal' && failures <= FORGIVEN_LOADS) return
-    const path = fileURLToPath(file.url)
-    const message = `Cannot load job file ${path}: the slot ended with ${how} while it imported it`
-    this.#breakLeases(file, () => new PymarError('JOB_FILE', message))
-  }
-
   /** Each job gets an error of its own, with its own stack. */
   #breakLeases(file: JobFileAt | undefined, error: () => unknown) {
-    if (file) this.#failedLoads.delete(file.url)
+    this.#loadFailures.over(file)
     for (const lease of [...this.#leases]) if (lease.file.url === file?.url) lease.fail(error())
     if (!this.#preload || this.#preload.file.url !== file?.url) return
     this.#preload.reject(error())

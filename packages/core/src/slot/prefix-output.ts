@@ -25,8 +25,14 @@ export async function outputEnded(limitMs: number): Promise<void> {
 /** Passes on to stderr what a child process prints, each line with its pid before it; as slowly as stderr takes it. */
 export function prefixOutput(child: ChildProcess): void {
   if (!output) {
-    output = new PassThrough().setMaxListeners(0)
-    output.pipe(process.stderr, { end: false })
+    const all = new PassThrough().setMaxListeners(0)
+    output = all
+    all.pipe(process.stderr, { end: false })
+    // Its reader is gone, or its disk full: what is said is lost, and not the worker.
+    process.stderr.on('error', () => {
+      all.unpipe(process.stderr)
+      all.resume()
+    })
   }
   for (const stream of [child.stdout, child.stderr]) {
     if (!stream) continue

@@ -182,6 +182,7 @@ export class Slot<A extends Assignment> {
       case 'broken':
         return this.#broken(message.error)
       case 'dropped':
+        if (this.#shouldHaveBegun(message.ticket)) this.kill()
         return this.#settle(message.ticket)
       case 'ended': {
         this.#meanMs += LAST_WEIGHT * (now() - this.#since - this.#meanMs)
@@ -189,6 +190,11 @@ export class Slot<A extends Assignment> {
         this.#settle(message.ticket, message.outcome)
       }
     }
+  }
+
+  /** Whether a task that has not begun had every reason to: then the process hears, and computes nothing. */
+  #shouldHaveBegun(ticket: number): boolean {
+    return this.#loaded && this.#assignments[0]?.ticket === ticket && now() - this.#since > ABORT_GRACE_MS
   }
 
   /** The process is about to end by itself; what waits here begins elsewhere. */

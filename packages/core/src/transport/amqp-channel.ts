@@ -91,7 +91,7 @@ export class AmqpChannel implements Channel, JobPost {
     this.#workers.close()
     this.#client.leave(this.#job.id)
     this.#reductions.close()
-    // Also where nothing is out any more: workers keep a job's params, and may hold copies of its tasks.
+    // Also where nothing is out any more: workers keep what a job shares, and may hold copies of its tasks.
     if (this.#wasSent) this.#client.stop(this.#queue, this.#job.id, this.#sent.size > 0)
     this.#sent.clear()
     this.#unconfirmed.clear()
@@ -151,13 +151,15 @@ export class AmqpChannel implements Channel, JobPost {
     const isLatest = sent?.attempt === id.attempt
     if (message.type === 'started') return this.#events?.started(id)
     if (message.type === 'holding') return sent && isLatest ? this.#lost.holding(sent, worker) : undefined
+    // Before it is taken for an answer: one that cannot be read is none.
+    const error = message.type === 'failed' ? errorOf(payload) : undefined
     if (sent && (isLatest || message.type === 'partial')) this.#forget(sent)
     switch (message.type) {
       case 'partial':
         this.#batches.took(message.ms)
         return this.#events?.partial(id, payload ?? new Uint8Array(0))
       case 'failed':
-        return this.#events?.failed(id, message.code, errorOf(payload), whereOf(worker))
+        return this.#events?.failed(id, message.code, error, whereOf(worker))
       case 'lost':
         return this.#events?.lost(id, { ...placeOf(worker), pid: message.pid, exit: message.exit })
       case 'returned':
@@ -168,7 +170,7 @@ export class AmqpChannel implements Channel, JobPost {
 
   /** Sends what a worker asked for. */
   #give({ job, what, index }: ReplyMessage & { type: 'fetch' }, worker: string) {
-    const data = what === 'params' ? this.#job.params : this.#sent.get(index)?.task.slice
+    const data = what === 'shared' ? this.#job.shared : this.#sent.get(index)?.task.slice
     // Without data it says that nobody waits for that task any more.
     this.#client.controlWorker(worker, { type: 'data', job, what, index }, data)
   }

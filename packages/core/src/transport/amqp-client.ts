@@ -1,5 +1,5 @@
 import { messageOf, PymarError } from '../errors.ts'
-import { clearTimeout, keepAlive, nextTick, setTimeout } from '../timers.ts'
+import { clearTimeout, keepAlive, setTimeout } from '../timers.ts'
 import { decompress, decompressSync } from '../wire/compress.ts'
 import { Joiner, type Parcel, pack, unpack } from '../wire/frame.ts'
 import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
@@ -20,11 +20,14 @@ export interface JobPost {
 /** How long, in milliseconds, workers may go on knowing of jobs that are over. */
 const OVER_MS = 20
 const UNSAID_LIMIT = 10_000
+/** Milliseconds in which what was heard is acknowledged together. */
+const HEARD_MS = 5
 
 /** This process's side of one broker: the connection and the reply queue that all its jobs share. */
 export class AmqpClient implements LinkOwner {
   readonly replyTo: string
   readonly #namespace: string
+  readonly #timeoutMs: number
   readonly #link: Link
   readonly #joiner = new Joiner()
   readonly #jobs = new Map<string, JobPost>()
@@ -41,6 +44,7 @@ export class AmqpClient implements LinkOwner {
   constructor(link: LinkSettings, namespace: string) {
     const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
     this.#namespace = namespace
+    this.#timeoutMs = link.timeoutMs
     this.replyTo = replyQueue(namespace, id)
     this.#link = new Link(link, this)
   }
@@ -141,8 +145,8 @@ export class AmqpClient implements LinkOwner {
     await channel.consume(this.replyTo, (message) => {
       // Somebody has deleted the queue.
       if (!message) return this.#link.restart()
-      // One acknowledgement for all that came in this turn.
-      if (!this.#heard) nextTick(() => this.#acknowledge(channel))
+      // One acknowledgement for all that comes in a while: nothing waits for it, and each costs as much as a task.
+      if (!this.#heard) setTimeout(() => this.#acknowledge(channel), HEARD_MS).unref()
       this.#heard = message
       void this.#hear(message)
     })
@@ -162,7 +166,9 @@ export class AmqpClient implements LinkOwner {
     this.#heard = undefined
   }
 
-  trying(): void {}
+  waiting({ message }: PymarError): void {
+    console.error(`pymar waits for its broker, for ${this.#timeoutMs} ms at most: ${message}`)
+  }
 
   failed(error: PymarError): void {
     // Each job has an error of its own, which shows where that job was started.

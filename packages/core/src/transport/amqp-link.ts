@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import {
   type Channel,
   type ChannelModel,
@@ -10,12 +9,14 @@ import {
   type Options,
   type SocketOptions,
 } from 'amqplib'
-import { messageOf, PymarError } from '../errors.ts'
+import { messageOf, type PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
-import { keepAlive, nextTick, now, setTimeout } from '../timers.ts'
+import { keepAlive, now, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
 import { split } from '../wire/frame.ts'
+import { letGo, writeTogether } from './amqp-socket.ts'
+import { brokerError, isRefusal } from './broker-error.ts'
 
 /** What there is to do on a connection, as long as it lasts. */
 export interface Session {
@@ -31,8 +32,8 @@ export interface LinkOwner {
   setup(session: Session): Promise<void>
   /** The connection is gone; another one is tried. */
   lost(): void
-  /** None comes: this is why. Another one is tried in a moment. */
-  trying(error: PymarError): void
+  /** None has come for a while: this is why. Others are tried; it is said once for each time that there is none. */
+  waiting(error: PymarError): void
   /** None came for too long, or was refused: the link is closed. */
   failed(error: PymarError): void
   /** A message that was published as mandatory found no queue. */
@@ -51,12 +52,10 @@ const HEARTBEAT_S = 10
 const CONNECT_LIMIT_MS = 10_000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
-/** What amqplib says where the broker closes a connection that names a virtual host. */
-const VIRTUAL_HOST = /Expected ConnectionOpenOk/
-/** What is said when another try would be refused too. */
-const REFUSAL = new RegExp(`ACCESS[-_]REFUSED|NOT[-_]ALLOWED|${VIRTUAL_HOST.source}`)
-
-const NOT_FOUND = /NOT[-_]FOUND/
+/** So long without a broker, in milliseconds, and it is said. */
+const SAY_AFTER_MS = 2000
+/** What a broker says of a queue that is not there for us: nobody's, or somebody's alone. */
+const NOT_OURS = /NOT[-_]FOUND|RESOURCE[-_]LOCKED|ACCESS[-_]REFUSED/
 
 /** A connection to a broker that comes back. */
 export class Link {
@@ -65,6 +64,8 @@ export class Link {
   #session: Session | undefined
   #opening: Promise<void> | undefined
   #closed = false
+  /** Ends a connection that is on its way. */
+  readonly #closing = new AbortController()
   /** Whether the session has been set up. */
   #ready = false
   #wasReady = false
@@ -91,6 +92,7 @@ export class Link {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#closing.abort()
     const session = this.#session
     this.#session = undefined
     if (!session) return
@@ -115,7 +117,7 @@ export class Link {
     try {
       return (await channel.checkQueue(queue)).consumerCount
     } catch (error) {
-      if (NOT_FOUND.test(messageOf(error))) return undefined
+      if (NOT_OURS.test(messageOf(error))) return undefined
       throw error
     } finally {
       // Not waited for: amqplib never says so if the connection goes meanwhile.
@@ -155,30 +157,36 @@ export class Link {
   }
 
   async #connect(): Promise<void> {
-    const { timeoutMs } = this.#settings
-    const latest = now() + timeoutMs
+    const { broker, timeoutMs } = this.#settings
+    const since = now()
+    let said = false
     for (let delay = FIRST_DELAY_MS; ; delay = Math.min(LONGEST_DELAY_MS, delay * 2)) {
       try {
-        await this.#connectOnce()
+        await this.#connectOnce(Math.max(1, since + timeoutMs - now()))
         return
       } catch (error) {
         if (this.#closed) return
-        const refused = REFUSAL.test(messageOf(error))
         // Whoever waits for ever has been let in before, or is told at once.
         const stays = this.#wasReady && timeoutMs === Number.POSITIVE_INFINITY
-        if ((refused && !stays) || now() + delay > latest) throw this.#error(error)
-        this.#owner.trying(this.#error(error))
+        if ((isRefusal(error) && !stays) || now() + delay > since + timeoutMs) throw brokerError(broker, timeoutMs, error)
+        if (!said && now() - since >= SAY_AFTER_MS) {
+          said = true
+          this.#owner.waiting(brokerError(broker, Number.POSITIVE_INFINITY, error))
+        }
         await new Promise((later) => setTimeout(later, delay * (0.5 + Math.random() / 2)).unref())
       }
     }
   }
 
-  async #connectOnce(): Promise<void> {
+  /** @param leftMs How long it may take. */
+  async #connectOnce(leftMs: number): Promise<void> {
     const url = new URL(this.#settings.broker.url)
     if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
-    const model = await connect(url.href, { ...this.#settings.tls, noDelay: true, timeout: CONNECT_LIMIT_MS } as SocketOptions)
-    letGo(model)
-    writeTogether(model)
+    const timeout = Math.min(CONNECT_LIMIT_MS, leftMs)
+    const options = { ...this.#settings.tls, noDelay: true, timeout, signal: this.#closing.signal }
+    const model = await connect(url.href, options as SocketOptions)
+    letGo(model.connection)
+    writeTogether(model.connection)
     if (this.#closed) return end(model)
     // What is wrong with a connection is told by its end.
     model.on('error', () => {})
@@ -232,22 +240,6 @@ export class Link {
       throw error
     }
   }
-
-  #error(error: unknown): PymarError {
-    const { broker, timeoutMs } = this.#settings
-    const { username, hostname } = new URL(broker.url)
-    const refused = REFUSAL.test(messageOf(error))
-    const guest = refused && /^(guest)?$/.test(username) && !/^(localhost|127\.|\[::1\])/.test(hostname)
-    const lasted = timeoutMs === Number.POSITIVE_INFINITY ? '' : `, for ${timeoutMs} ms`
-    const found = refused ? reasonOf(error) : `${reasonOf(error)}${lasted}`
-    const advice = guest ? "; the user guest may log in from the broker's own host only: name another user in the URL" : ''
-    return new PymarError('BROKER', `Cannot connect to broker ${broker.shown}: ${found}${advice}`, { cause: error })
-  }
-}
-
-function reasonOf(error: unknown): string {
-  const message = messageOf(error)
-  return VIRTUAL_HOST.test(message) ? 'its virtual host is not there, or this user may not use it' : message
 }
 
 /** Closes a connection. amqplib does not say that it is closed if it is lost meanwhile. */
@@ -265,38 +257,6 @@ export function unlessClosing(tell: () => void): void {
   } catch (error) {
     if (!(error instanceof IllegalOperationError)) throw error
   }
-}
-
-/** What amqplib's types do not tell of a connection. */
-interface Inside {
-  readonly stream?: Socket
-  readonly heartbeater?: { readonly sendTimer?: NodeJS.Timeout; readonly recvTimer?: NodeJS.Timeout }
-}
-
-/** What is written in one turn goes in one system call: each costs as much as a small task. */
-function writeTogether(model: ChannelModel) {
-  const { stream } = model.connection as unknown as Inside
-  if (!stream) return
-  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
-  let corked = false
-  const together = (...args: unknown[]) => {
-    if (!corked) {
-      corked = true
-      stream.cork()
-      nextTick(() => {
-        corked = false
-        stream.uncork()
-      })
-    }
-    return write(...args)
-  }
-  stream.write = together as Socket['write']
-}
-
-/** A connection keeps no process alive: jobs and workers do. */
-function letGo(model: ChannelModel) {
-  const { stream, heartbeater } = model.connection as unknown as Inside
-  for (const held of [stream, heartbeater?.sendTimer, heartbeater?.recvTimer]) held?.unref?.()
 }
 
 export type { Channel, ConsumeMessage, Message }

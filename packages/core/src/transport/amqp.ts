@@ -1,5 +1,5 @@
 import { type JobFileAt, jobFileAt } from '../job/job-file.ts'
-import { fingerprintOf, taskQueue } from '../wire/names.ts'
+import { checkClassName, fingerprintOf, taskQueue } from '../wire/names.ts'
 import { AmqpChannel } from './amqp-channel.ts'
 import { AmqpClient } from './amqp-client.ts'
 import type { LinkSettings } from './amqp-link.ts'
@@ -55,6 +55,7 @@ export class AmqpTransport implements Transport {
       throw error
     })
     const { name, VERSION } = job.producer
+    checkNames(job, reductions)
     const fingerprint = fingerprintOfFile(await jobFileAt(code.url), VERSION)
     const queue = taskQueue(namespace, name, fingerprint)
     const command = workerCommand(code.url, name, link.broker.named, namespace)
@@ -72,8 +73,10 @@ export class AmqpTransport implements Transport {
 
   release(): void {
     this.#settings.local.release()
-    // The connection stays for the next job; it keeps no process alive.
-    this.#leave()
+    // A connection stays for the next job, and keeps no process alive; one that is on its way would.
+    if (!this.#leave() || this.#client.session) return
+    clients.delete(this.#key)
+    void this.#client.close()
   }
 
   /** Whether nobody is left. */
@@ -81,6 +84,17 @@ export class AmqpTransport implements Transport {
     if (!this.#open) return false
     this.#open = false
     return --this.#shared.users === 0
+  }
+}
+
+/** Of classes that a slot of this machine would find, and a broker cannot carry. */
+function checkNames({ producer, source }: JobSpec, reductions: Channel) {
+  try {
+    checkClassName('producer', producer.name)
+    if (source) checkClassName('source', source.name)
+  } catch (error) {
+    reductions.close()
+    throw error
   }
 }
 

@@ -1,4 +1,4 @@
-import { type LoadedJob, perform } from '../job/run.ts'
+import { type LoadedJob, perform, type Shared } from '../job/run.ts'
 import { setImmediate } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { restoreError } from '../wire/error-record.ts'
@@ -25,8 +25,8 @@ class InlineChannel implements Channel {
   #running: { readonly attempt: Attempt; readonly abort: AbortController } | undefined
   #closed = false
 
-  constructor({ id, partitions, producer, source, params }: JobSpec) {
-    this.#job = { id, partitions, producer, ...(source && { source }), params: params && decode(params) }
+  constructor({ id, partitions, producer, source, shared }: JobSpec) {
+    this.#job = { id, partitions, producer, ...(source && { source }), shared: shared ? (decode(shared) as Shared) : {} }
   }
 
   listen(events: ChannelEvents): void {

@@ -49,8 +49,8 @@ export class LocalTransport implements Transport {
     pool.warm(tasks)
     const { url, producer, source } = await job.locate()
     const file = await jobFileAt(url)
-    const { id, partitions, params } = job
-    return new LocalChannel(pool, pool.lease(file, { id, partitions, producer, ...(source && { source }), ...(params && { params }) }))
+    const { id, partitions, shared } = job
+    return new LocalChannel(pool, pool.lease(file, { id, partitions, producer, ...(source && { source }), ...(shared && { shared }) }))
   }
 
   /** Lets the slots end with their last user. */

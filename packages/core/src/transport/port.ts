@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { JobCode } from '../job/locate.ts'
-import type { ProducerCode, SourceCode, Task } from '../job/run.ts'
+import type { ProducerCode, Shared, SourceCode, Task } from '../job/run.ts'
 
 /*
  * The port between a job's ledger and whatever carries its tasks. A transport moves tasks out and answers back; it never
@@ -28,8 +28,8 @@ export interface JobSpec {
   readonly producer: ProducerCode
   /** Not there where the data is in memory: then tasks carry their slices. */
   readonly source?: SourceCode
-  /** The encoded params of the source. */
-  readonly params?: Uint8Array
+  /** What its partitions share: encoded {@link Shared}. */
+  readonly shared?: Uint8Array
   /** Finds the job file and the classes in it, when a transport first asks for them. */
   locate(): Promise<JobCode>
 }

@@ -5,8 +5,8 @@ import type { Attempt, JobSpec } from './port.ts'
 
 export type PartitionAttempt = Attempt & { readonly task: Task & { readonly kind: 'partition' } }
 
-/** Params of more bytes than this are fetched by each worker once. */
-const INLINE_PARAMS_BYTES = 1024
+/** What a job shares is fetched by each worker once, where it has more bytes than this. */
+const INLINE_SHARED_BYTES = 1024
 /** Items of more bytes than this are fetched by the worker that got their task. */
 const INLINE_ITEMS_BYTES = 256 * 1024
 /** Tasks of one message take so long, in milliseconds, so that its way hides behind them. */
@@ -58,8 +58,8 @@ export class TaskBatches {
   }
 
   message(attempts: readonly PartitionAttempt[]): Parcel<PartitionsMessage> {
-    const { id: job, partitions: of, source, params } = this.#job
-    const inline = params && params.byteLength <= INLINE_PARAMS_BYTES ? params : undefined
+    const { id: job, partitions: of, source, shared } = this.#job
+    const inline = shared && shared.byteLength <= INLINE_SHARED_BYTES ? shared : undefined
     const payload: Uint8Array[] = inline ? [inline] : []
     const tasks = attempts.map(({ attempt, task }): TaskEntry => {
       const { index, offset, limit } = task.partition
@@ -75,7 +75,7 @@ export class TaskBatches {
       job,
       of,
       ...(source && { source: source.name }),
-      ...(params && { params: inline?.byteLength ?? -1 }),
+      ...(shared && { shared: inline?.byteLength ?? -1 }),
       tasks,
     }
     return { message, ...(payload.length > 0 && { payload: Buffer.concat(payload) }) }

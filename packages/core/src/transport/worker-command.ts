@@ -6,7 +6,8 @@ export function workerCommand(url: string, producer: string, queue: string, name
   const path = relative(process.cwd(), fileURLToPath(url))
   const file = path.startsWith('..') ? path : `.${sep}${path}`
   const apart = namespace === 'default' ? '' : ` --namespace ${namespace}`
-  return `npx pymar-worker ${quote(file)} -p ${quote(producer)} -q ${quote(queue)}${apart}`
+  const masked = queue.includes(':***@') ? ', where *** is the password' : ''
+  return `npx pymar-worker ${quote(file)} -p ${quote(producer)} -q ${quote(queue)}${apart}${masked}`
 }
 
 /** As a POSIX shell wants it. */

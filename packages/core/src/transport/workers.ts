@@ -27,8 +27,8 @@ export class Workers {
   readonly #queue: string
   readonly #settings: WorkersSettings
   readonly #roster: Roster
-  /** Workers of this producer's name that run other code. */
-  readonly #strangers = new Set<string>()
+  /** Workers of this producer's name that run other code, with its fingerprint. */
+  readonly #strangers = new Map<string, string>()
   /** When a worker was last seen, or it was begun to look for one. */
   #since = now()
   #timer: NodeJS.Timeout | undefined
@@ -84,7 +84,7 @@ export class Workers {
   here(worker: string, { producer, fingerprint, slots }: ReplyMessage & { type: 'here' }): void {
     if (producer !== this.#settings.producer) return
     if (fingerprint === this.#settings.fingerprint) this.#roster.set(worker, { slots, at: now() })
-    else this.#strangers.add(worker)
+    else this.#strangers.set(worker, fingerprint)
   }
 
   left(worker: string): void {
@@ -129,6 +129,8 @@ export class Workers {
   #others(): string {
     const { size } = this.#strangers
     if (size === 0) return ''
-    return `, and ${size === 1 ? 'a worker' : `${size} workers`} of that name run${size === 1 ? 's' : ''} other code (${[...this.#strangers].join(', ')})`
+    const list = Array.from(this.#strangers, ([worker, fingerprint]) => `${worker} has fingerprint ${fingerprint}`).join(', ')
+    const others = size === 1 ? 'a worker of that name runs' : `${size} workers of that name run`
+    return `, and ${others} other code (${list}, this script ${this.#settings.fingerprint})`
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { PymarError } from '../errors.ts'
 import { PROTOCOL } from './protocol.ts'
 
 /*
@@ -8,6 +9,23 @@ import { PROTOCOL } from './protocol.ts'
 
 function prefix(namespace: string): string {
   return `pymar.${PROTOCOL}.${namespace}`
+}
+
+/** Bytes of a class's name: a queue's name may have 255, with all that is around it. */
+const NAME_LIMIT_BYTES = 128
+
+/** @throws {PymarError} `INVALID_ARGUMENT` for the name of a class that cannot be part of names on a broker. */
+export function checkClassName(what: 'producer' | 'source', name: string): void {
+  const bytes = Buffer.byteLength(name)
+  // RabbitMQ leaves line ends out of names, so that the queue would be another one.
+  const hasControls = /\p{Cc}/u.test(name)
+  if (bytes > 0 && bytes <= NAME_LIMIT_BYTES && !hasControls) return
+  const found = hasControls ? 'there are control characters in it' : `it takes ${bytes} bytes`
+  const rule = `a name of 1 to ${NAME_LIMIT_BYTES} bytes of UTF-8, without control characters`
+  throw new PymarError(
+    'INVALID_ARGUMENT',
+    `Cannot use ${what} ${JSON.stringify(name.slice(0, 64))} over a broker as it must have ${rule}: ${found}`,
+  )
 }
 
 /** Where tasks of a producer wait for workers that run the same code. */

@@ -11,7 +11,7 @@ export const PROTOCOL = 1
 
 // ------------------------------------------------------- to a task queue: whichever worker takes it
 
-/** Partitions to compute. Its payload is the params, then of each task its hint and its items, where there are any. */
+/** Partitions to compute. Its payload is what the job shares, then of each task its hint and its items, where there are any. */
 export interface PartitionsMessage {
   readonly type: 'partitions'
   readonly job: string
@@ -19,8 +19,8 @@ export interface PartitionsMessage {
   readonly of: number
   /** The source class; not there where tasks carry their items. */
   readonly source?: string
-  /** Bytes of the params in the payload; -1 where they are to be fetched. */
-  readonly params?: number
+  /** Bytes of what the job shares in the payload; -1 where that is to be fetched. */
+  readonly shared?: number
   readonly tasks: readonly TaskEntry[]
 }
 
@@ -67,7 +67,7 @@ export type ReplyMessage =
   /** The worker acknowledged it early, since it takes longer than brokers wait. */
   | (OfTask & { readonly type: 'holding' })
   /** Asks for what a job shares, or for the items of one task. */
-  | { readonly type: 'fetch'; readonly job: string; readonly what: 'params' | 'items'; readonly index: number }
+  | { readonly type: 'fetch'; readonly job: string; readonly what: 'shared' | 'items'; readonly index: number }
   /** Answers `who`: the code that this worker runs, and the tasks that it holds. */
   | {
       readonly type: 'here'
@@ -91,7 +91,7 @@ export type ControlMessage =
   /** Nobody waits for this attempt any more. */
   | (OfTask & { readonly type: 'stop-task' })
   /** Payload: what was fetched; none, if the producer does not have it any more. */
-  | { readonly type: 'data'; readonly job: string; readonly what: 'params' | 'items'; readonly index: number }
+  | { readonly type: 'data'; readonly job: string; readonly what: 'shared' | 'items'; readonly index: number }
   /** Payload: a constant that a script shares with its calls. */
   | { readonly type: 'constant'; readonly session: string; readonly name: string }
 
@@ -103,29 +103,32 @@ const ID: Check = { holds: (value) => typeof value === 'string' && /^[\w.:-]{1,1
 const TEXT: Check = { holds: (value) => typeof value === 'string' && value.length <= 4096, rule: 'a text' }
 const NUMBER: Check = { holds: (value) => Number.isFinite(value) && (value as number) >= 0, rule: 'a number from 0' }
 const BYTES: Check = { holds: (value) => value === -1 || isCount(value), rule: 'a number of bytes' }
-const WHAT = oneOf('params', 'items')
+const WHAT = oneOf('shared', 'items')
 const OF_TASK: Table = { job: ID, index: COUNT, attempt: COUNT }
 
 function optional({ holds, rule }: Check): Check {
   return { holds: (value) => value === undefined || holds(value), rule }
 }
 
-function listOf(rule: string, isEntry: (entry: unknown[]) => boolean): Check {
+function listOf(rule: string, isEntry: (entry: unknown[]) => boolean, least = 0): Check {
   return {
-    holds: (value) => Array.isArray(value) && value.every((entry) => Array.isArray(entry) && isEntry(entry)),
+    holds: (value) => Array.isArray(value) && value.length >= least && value.every((entry) => Array.isArray(entry) && isEntry(entry)),
     rule: `a list of ${rule}`,
   }
 }
 
 const areCounts = (values: unknown[]) => values.every(isCount)
-const ENTRIES = listOf('tasks', ([index, attempt, offset, limit, hint = 0, items = 0, ...more]) => {
-  return areCounts([index, attempt, offset, limit]) && BYTES.holds(hint) && BYTES.holds(items) && more.length === 0
-})
+const ENTRIES = listOf(
+  'tasks',
+  ([index, attempt, offset, limit, hint = 0, items = 0, ...more]) =>
+    areCounts([index, attempt, offset, limit]) && BYTES.holds(hint) && BYTES.holds(items) && more.length === 0,
+  1,
+)
 const HOLDS = listOf('tasks', ([job, ...numbers]) => ID.holds(job) && numbers.length === 2 && areCounts(numbers))
-const CALLS = listOf('calls', (numbers) => numbers.length === 3 && areCounts(numbers))
+const CALLS = listOf('calls', (numbers) => numbers.length === 3 && areCounts(numbers), 1)
 
 export const TASK_MESSAGES: Readonly<Record<TaskMessage['type'], Table>> = {
-  partitions: { job: ID, of: COUNT, source: optional(TEXT), params: optional(BYTES), tasks: ENTRIES },
+  partitions: { job: ID, of: COUNT, source: optional(TEXT), shared: optional(BYTES), tasks: ENTRIES },
   calls: { session: ID, function: TEXT, calls: CALLS },
   reducer: { job: ID, reducer: COUNT, attempt: COUNT },
 }

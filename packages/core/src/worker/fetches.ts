@@ -1,7 +1,7 @@
 /** Data that tasks need and do not carry. */
 export interface Wanted {
   readonly job: string
-  readonly what: 'params' | 'items'
+  readonly what: 'shared' | 'items'
   readonly index: number
 }
 

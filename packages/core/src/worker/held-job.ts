@@ -37,6 +37,7 @@ export interface HeldJobSettings {
   readonly replies: Replies
   /** Slots that have to be replaced cannot load the job file any more. */
   unloadable(error: unknown): void
+  log(line: string): void
 }
 
 /** One job of some producer, as far as this worker computes it. */
@@ -50,7 +51,7 @@ export class HeldJob {
   /** By index and attempt. */
   readonly #tasks = new Map<string, HeldTask>()
 
-  constructor({ pool, file, replies, unloadable }: HeldJobSettings, { message, producer, replyTo }: Delivery, params?: Uint8Array) {
+  constructor({ pool, file, replies, unloadable, log }: HeldJobSettings, { message, producer, replyTo }: Delivery, shared?: Uint8Array) {
     const { job: id, of: partitions, source } = message
     this.id = id
     this.replyTo = replyTo
@@ -61,12 +62,15 @@ export class HeldJob {
       partitions,
       producer: { name: producer },
       ...(source !== undefined && { source: { name: source } }),
-      ...(params && { params }),
+      ...(shared && { shared }),
     })
     this.#lease.listen({
       started: (task) => this.#started(task),
       ended: (task, outcome) => this.#ended(task, outcome),
-      lost: (task, { pid, exit }) => this.#answer(task, { type: 'lost', pid, exit }),
+      lost: (task, { pid, exit }) => {
+        log(`slot ${pid} ended with ${exit} while it computed partition ${task.index} of the ${partitions} of ${producer}, job ${id}`)
+        this.#answer(task, { type: 'lost', pid, exit })
+      },
       broken: (error) => this.#broken(error),
     })
   }

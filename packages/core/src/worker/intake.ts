@@ -20,6 +20,7 @@ export interface IntakeSettings {
   /** A queue was taken away. */
   cancelled(): void
   log(line: string): void
+  say(line: string): void
 }
 
 /** What is known of a delivery beside its tasks. */
@@ -81,7 +82,8 @@ export class Intake {
     await channel.prefetch(this.#settings.credit)
     for (const { queue } of purge ? this.#settings.served : []) {
       await channel.assertQueue(queue, TASK_QUEUE_OPTIONS)
-      await channel.purgeQueue(queue)
+      const { messageCount } = await channel.purgeQueue(queue)
+      this.#settings.say(`removed ${messageCount} ${messageCount === 1 ? 'message' : 'messages'} of tasks from ${queue}`)
     }
     this.#wanted = !this.#closing
     await this.#adjust()

@@ -10,6 +10,7 @@ import { PRODUCER_OPTIONS, type WorkerHandle, type WorkerOptions } from '../opti
 import { SlotPool } from '../slot/pool.ts'
 import { keepAlive } from '../timers.ts'
 import { type Broker, readBroker } from '../wire/broker-url.ts'
+import { checkClassName } from '../wire/names.ts'
 import { Worker } from './worker.ts'
 
 const GRACE_MS = 30_000
@@ -110,9 +111,15 @@ function choose(
   if (names === undefined && all.length === 0) {
     throw new PymarError('JOB_FILE', `Cannot work on ${path}: it exports no ${kind}; export the classes that scripts start jobs of`)
   }
-  return (names ?? all.map(({ name }) => name)).map((name) => {
+  return [...new Set(names ?? all.map(({ name }) => name))].map((name) => {
     const found = all.find((one) => one.name === name)
-    if (found) return found
+    if (found) {
+      checkClassName(kind, name)
+      return found
+    }
+    const other = classes.find((one) => one.name === name)
+    if (other)
+      throw new PymarError('JOB_FILE', `Cannot take "${name}" of ${path} for a ${kind}: it is a ${other.kind}; ${kind}s there are ${list}`)
     throw new PymarError(
       'JOB_FILE',
       `Cannot find ${kind} "${name}" in ${path}: of ${kind}s it exports ${list}; write "export class ${name}" there, or pass one of these`,

@@ -1,0 +1,27 @@
+import { messageOf, PymarError } from '../errors.ts'
+import type { Broker } from '../wire/broker-url.ts'
+
+/** What amqplib says where the broker closes a connection that names a virtual host. */
+const VIRTUAL_HOST = /Expected ConnectionOpenOk/
+const REFUSAL = new RegExp(`ACCESS[-_]REFUSED|NOT[-_]ALLOWED|${VIRTUAL_HOST.source}`)
+
+/** Whether another try would be refused too. */
+export function isRefusal(error: unknown): boolean {
+  return REFUSAL.test(messageOf(error))
+}
+
+/** Why there is no connection. @param timeoutMs For how long one was tried; Infinity: it still is. */
+export function brokerError(broker: Broker, timeoutMs: number, error: unknown): PymarError {
+  const { username, hostname } = new URL(broker.url)
+  const refused = isRefusal(error)
+  const guest = refused && /^(guest)?$/.test(username) && !/^(localhost|127\.|\[::1\])/.test(hostname)
+  const lasted = timeoutMs === Number.POSITIVE_INFINITY ? '' : `, for ${timeoutMs} ms`
+  const found = refused ? reasonOf(error) : `${reasonOf(error)}${lasted}`
+  const advice = guest ? "; the user guest may log in from the broker's own host only: name another user in the URL" : ''
+  return new PymarError('BROKER', `Cannot connect to broker ${broker.shown}: ${found}${advice}`, { cause: error })
+}
+
+function reasonOf(error: unknown): string {
+  const message = messageOf(error)
+  return VIRTUAL_HOST.test(message) ? 'its virtual host is not there, or this user may not use it' : message
+}
