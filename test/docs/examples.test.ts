@@ -19,7 +19,12 @@ function blocksOf(file: string): string[] {
 function sources(): string[] {
   const folders = ['packages/core/src', 'packages/sql-source/src', 'packages/mongo-source/src'].map((folder) => join(ROOT, folder))
   const code = folders.flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)))
-  return [join(ROOT, 'README.md'), join(ROOT, 'packages/core/README.md'), ...code.filter((file) => file.endsWith('.ts'))]
+  return [
+    join(ROOT, 'README.md'),
+    join(ROOT, 'packages/core/README.md'),
+    join(ROOT, 'packages/sql-source/README.md'),
+    ...code.filter((file) => file.endsWith('.ts')),
+  ]
 }
 
 test('every example in README and docstrings compiles', () => {

@@ -1,1 +1,2 @@
-export {}
+export type { Order, Parser } from './settings.ts'
+export { SqlDataSource } from './sql-source.ts'

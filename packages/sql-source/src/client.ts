@@ -1,0 +1,83 @@
+import { PymarError } from '@pymar/core'
+import pg from 'pg'
+import { sourceFailed } from './errors.ts'
+import type { Settings } from './settings.ts'
+
+export type Client = pg.Client
+
+/** A server that does not answer for so long, in milliseconds, is not there; CONF may say otherwise. */
+const CONNECT_LIMIT_MS = 10_000
+
+/**
+ * Connects as CONF says.
+ *
+ * @throws {PymarError} `SOURCE_FAILED` with the driver's error; `INVALID_ARGUMENT` for a CONF that the driver cannot read.
+ */
+export async function connect({ name, conf }: Settings, applicationName: string): Promise<Client> {
+  const client = clientOf(name, {
+    connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    keepAlive: true,
+    fallback_application_name: applicationName,
+    ...conf,
+  })
+  // Whoever uses it is told by what fails.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    client.end().catch(() => {})
+    throw sourceFailed(`connect to ${placeOf(client)} for`, name, error)
+  }
+}
+
+function clientOf(name: string, conf: pg.ClientConfig): Client {
+  try {
+    return new pg.Client(conf)
+  } catch (error) {
+    // Not its cause: that may have the password in it.
+    const found = error instanceof Error && 'code' in error ? String(error.code) : 'the driver cannot read it'
+    throw new PymarError(
+      'INVALID_ARGUMENT',
+      `Cannot read CONF of ${name} as it must be a postgres:// URL or the options of a client of pg: ${found}`,
+    )
+  }
+}
+
+function placeOf({ host, port, database, user }: Client): string {
+  return `${host}:${port} (database ${database}, user ${user})`
+}
+
+/** Whether a connection keeps the process alive. pg's types do not have it. */
+export function keepAlive(client: Client, keepsAlive: boolean): void {
+  const { ref, unref } = client as Client & { ref(): void; unref(): void }
+  ;(keepsAlive ? ref : unref).call(client)
+}
+
+/** What the server calls a connection: what it is cancelled by. */
+export function backendOf(client: Client): number {
+  return (client as Client & { readonly processID: number }).processID
+}
+
+/** pg's own parser of a type's text. */
+export function parserOf(client: Client, type: number): (text: string) => unknown {
+  return client.getTypeParser(type, 'text')
+}
+
+/** Rows of an only statement, each an array. */
+export async function rowsOf<Row extends unknown[]>(client: Client, sql: string): Promise<Row[]> {
+  const { rows } = await client.query<Row>({ text: sql, rowMode: 'array' })
+  return rows
+}
+
+/** Runs statements that give nothing, in one round trip. */
+export async function execute(client: Client, sql: string): Promise<void> {
+  await client.query(sql)
+}
+
+/** The only row of the last of several statements, in one round trip. */
+export async function lastRowOf<Row extends unknown[]>(client: Client, sql: string): Promise<Row> {
+  // With several statements there are several results, which pg's types do not say.
+  const results = (await client.query<Row>({ text: sql, rowMode: 'array' })) as unknown as readonly { readonly rows: readonly Row[] }[]
+  return results.at(-1)?.rows[0] as Row
+}

@@ -1,0 +1,93 @@
+import type { Partition } from '@pymar/core'
+import { type Client, rowsOf } from './client.ts'
+import { atOrAfter, type Boundary, type Key, type KeyRange, keySql, orderSql } from './keys.ts'
+import { type Rows, whereSql } from './relation.ts'
+
+/** Which rows, of all as they are sorted. */
+export interface Extent {
+  readonly offset?: number
+  readonly limit?: number
+}
+
+/** How rows are sorted: by keys, and those that have the same ones by ties; without ties no two rows have the same keys. */
+export interface Sorting {
+  readonly keys: readonly Key[]
+  readonly ties: readonly Key[]
+}
+
+/** How many rows there are. */
+export async function countRows(client: Client, { from, where }: Rows): Promise<number> {
+  const [row] = await rowsOf<[string]>(client, `select count(*) from ${from}${whereSql(where)}`)
+  return Number(row?.[0])
+}
+
+/** Partitions of exactly as many rows each, give or take one, by the keys of the rows that they begin with. */
+export async function planByKeys(client: Client, rows: Rows, sorting: Sorting, count: number, extent: Extent): Promise<Partition[]> {
+  const total = await countRows(client, rows)
+  const end = Math.min(total, (extent.offset ?? 0) + (extent.limit ?? total))
+  const start = Math.min(extent.offset ?? 0, end)
+  const parts = Math.min(count, end - start)
+  const positions = Array.from({ length: parts + 1 }, (_, i) => start + Math.floor(((end - start) / parts) * i))
+  if (parts > 0) positions[parts] = end
+  // Before the first row there is nothing to tell apart, nor behind the last one.
+  const wanted = positions.filter((position) => position > 0 && position < total)
+  const boundaries = await findBoundaries(client, rows, sorting, wanted)
+  return Array.from({ length: parts }, (_, index) => {
+    const [offset, next] = [positions[index] as number, positions[index + 1] as number]
+    const [from, to] = [boundaries.get(offset), boundaries.get(next)]
+    const hint: KeyRange = { ...(from && { from }), ...(to && { to }) }
+    return { index, offset, limit: next - offset, hint }
+  })
+}
+
+/** The boundaries at these positions, which ascend. */
+async function findBoundaries(client: Client, rows: Rows, sorting: Sorting, positions: readonly number[]): Promise<Map<number, Boundary>> {
+  const { keys } = sorting
+  if (keys.length === 0) return new Map(positions.map((position) => [position, { values: [], skip: position }]))
+  if (positions.length === 0) return new Map()
+  return (await isSortedByIndex(client, rows, sorting, positions))
+    ? probe(client, rows, keys, positions)
+    : number(client, rows, sorting, positions)
+}
+
+const textsOf = (keys: readonly Key[], { columnSql }: Rows) => keys.map((key) => `${keySql(key, columnSql)}::text`).join(', ')
+
+/** Whether an index gives the rows as they are sorted. */
+async function isSortedByIndex(client: Client, rows: Rows, { keys, ties }: Sorting, positions: readonly number[]): Promise<boolean> {
+  if (ties.length > 0) return false
+  const [row] = await rowsOf<[unknown]>(client, `explain (format json) ${probeSql(rows, keys, undefined, positions[0] as number)}`)
+  return !/"Node Type": ?"(Incremental )?Sort"/.test(JSON.stringify(row))
+}
+
+/** Each from the one before it, along the index. */
+async function probe(client: Client, rows: Rows, keys: readonly Key[], positions: readonly number[]): Promise<Map<number, Boundary>> {
+  const boundaries = new Map<number, Boundary>()
+  let before: { readonly position: number; readonly boundary: Boundary } | undefined
+  for (const position of positions) {
+    const [values] = await rowsOf<(string | null)[]>(client, probeSql(rows, keys, before?.boundary, position - (before?.position ?? 0)))
+    before = { position, boundary: { values: values as (string | null)[], skip: 0 } }
+    boundaries.set(position, before.boundary)
+  }
+  return boundaries
+}
+
+function probeSql(rows: Rows, keys: readonly Key[], from: Boundary | undefined, offset: number): string {
+  const { where, columnSql } = rows
+  const behind = from && atOrAfter(keys, from, columnSql)
+  return `select ${textsOf(keys, rows)} from ${rows.from}${whereSql(where, behind)} ${orderSql(keys, columnSql)} offset ${offset} limit 1`
+}
+
+/** All at once: the rows are sorted, and numbered. */
+async function number(client: Client, rows: Rows, { keys, ties }: Sorting, positions: readonly number[]): Promise<Map<number, Boundary>> {
+  const { from, where, columnSql } = rows
+  const all = orderSql([...keys, ...ties], columnSql)
+  // How many rows with the same keys come before it: none, where no two rows have the same.
+  const skip = ties.length > 0 ? `row_number() over (${all}) - rank() over (${orderSql(keys, columnSql)})` : '0'
+  const columns = keys.map((_, i) => `k${i}`).join(', ')
+  const found = await rowsOf<[position: string, skip: string, ...values: (string | null)[]]>(
+    client,
+    `select n, skip, ${columns} from (select row_number() over (${all}) - 1, ${skip}, ${textsOf(keys, rows)} from ${from}${whereSql(where)})
+    as numbered(n, skip, ${columns}) where n in (${positions.join(', ')})`,
+  )
+  return new Map(found.map(([position, skipped, ...values]) => [Number(position), { values, skip: Number(skipped) }]))
+}

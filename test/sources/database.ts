@@ -1,0 +1,28 @@
+// A database of PostgreSQL for tests.
+import pg from 'pg'
+import { serverUrl } from '../servers/needs.ts'
+
+/** Runs statements on a connection of its own each time. */
+export async function sql<Row extends unknown[]>(text: string): Promise<Row[]> {
+  const client = await open()
+  try {
+    const results = (await client.query<Row>({ text, rowMode: 'array' })) as unknown as { rows: Row[] } | { rows: Row[] }[]
+    return (Array.isArray(results) ? results.at(-1) : results)?.rows ?? []
+  } finally {
+    await client.end()
+  }
+}
+
+/** A connection that a test ends itself. */
+export async function open(): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: serverUrl('postgres'), application_name: 'test' })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+/** Ends the server's side of connections of this name. @returns How many there were. */
+export async function terminate(applicationName: string): Promise<number> {
+  const rows = await sql(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = '${applicationName}'`)
+  return rows.length
+}
