@@ -4,6 +4,7 @@ import { blocks } from './blocks.ts'
 import { broker } from './broker.ts'
 import { cold } from './cold.ts'
 import { memory } from './memory.ts'
+import { sql } from './sql.ts'
 import { type Row, table } from './table.ts'
 import { tiny } from './tiny.ts'
 import { warm } from './warm.ts'
@@ -13,10 +14,10 @@ import { warm } from './warm.ts'
  * npm run bench -- --quick       fewer rounds
  * npm run bench -- cold memory   these cases
  *
- * The case `broker` uses the RabbitMQ in PYMAR_TEST_AMQP, which `npm run bench` brings up.
+ * The cases `broker` and `sql` use the servers in PYMAR_TEST_AMQP and PYMAR_TEST_POSTGRES, which `npm run bench` brings up.
  */
 
-const CASES: Readonly<Record<string, (quick: boolean) => Promise<Row[]>>> = { warm, blocks, cold, tiny, memory, broker }
+const CASES: Readonly<Record<string, (quick: boolean) => Promise<Row[]>>> = { warm, blocks, cold, tiny, memory, broker, sql }
 
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')

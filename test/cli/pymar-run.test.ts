@@ -98,6 +98,11 @@ test('a plan that never closes delays the answer, and does not keep it back', as
   assert.match(err, /PymarWarning: Cannot close the plan of a job: it takes longer than 2000 ms; the job ends without it/)
 })
 
+test('classes are found though V8 has thrown their code away', async () => {
+  const { code, out, err } = await start(['--expose-gc', '--stress-flush-code', 'flushed.mjs']).ended
+  assert.deepEqual([code, out], [0, '45\n'], err)
+})
+
 test('a script ends when its last job does, whatever limits its partitions had', async () => {
   const started = performance.now()
   const { code, out } = await pymar(['run', 'retries.mjs']).ended

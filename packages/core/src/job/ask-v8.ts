@@ -34,12 +34,19 @@ export async function withV8<T>(use: (v8: V8) => T): Promise<T> {
 
 function askV8(session: Session): V8 {
   let covered: Map<string, string> | undefined
+  let all: Map<string, string> | undefined
+  const nameOf = (id: string) => {
+    covered ??= coveredScripts(session)
+    const name = covered.get(id)
+    if (name !== undefined) return name
+    // V8 tells them once in a session.
+    all ??= allScripts(session)
+    return all.get(id)
+  }
   return {
     urlOf(target) {
       const id = scriptIdOf(session, target)
-      if (id === undefined) return undefined
-      covered ??= coveredScripts(session)
-      return scriptUrl(covered.get(id) ?? allScripts(session).get(id))
+      return id === undefined ? undefined : scriptUrl(nameOf(id))
     },
     scriptOf(target) {
       ask(session, 'Debugger.enable')
@@ -81,7 +88,7 @@ function scriptIdOf(session: Session, target: object): string | undefined {
   }
 }
 
-/** The coverage that V8 keeps anyway names scripts ten times faster than the debugger, but perhaps not all. */
+/** The coverage that V8 keeps anyway names scripts ten times faster than the debugger, but not those whose code it has thrown away meanwhile. */
 function coveredScripts(session: Session): Map<string, string> {
   const { result } = ask<{ result: { scriptId: string; url: string }[] }>(session, 'Profiler.getBestEffortCoverage')
   return new Map(result.map(({ scriptId, url }) => [scriptId, url]))
