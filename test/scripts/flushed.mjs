@@ -1,27 +1,7 @@
-// A job whose classes V8 has seen so long ago that it has thrown their code away: --expose-gc --stress-flush-code
-import { DataSource, isMain, Producer } from '@pymar/core'
+// Classes that V8 has seen so long ago that it has thrown their code away: --expose-gc --stress-flush-code
+import { withV8 } from '../../packages/core/dist/job/ask-v8.js'
+import { Busy, Items } from '../jobs/busy.mjs'
 
-export class Few extends DataSource {
-  static fullLength() {
-    return 10
-  }
-  *[Symbol.iterator]() {
-    for (let i = this.offset; i < this.offset + this.limit; i++) yield i
-  }
-}
-
-export class Sum extends Producer {
-  static mapFn(items) {
-    return items
-  }
-  static reduceFn(values) {
-    let sum = 0
-    for (const value of values) sum += value
-    return sum
-  }
-}
-
-if (isMain(import.meta)) {
-  globalThis.gc()
-  console.log(await Sum.map(Few, { slots: 1 }))
-}
+globalThis.gc()
+const urls = await withV8((v8) => [Busy, Items].map((one) => v8.urlOf(one)))
+console.log(urls.filter((url) => url?.endsWith('/jobs/busy.mjs')).length)

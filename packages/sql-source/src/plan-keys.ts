@@ -50,7 +50,9 @@ async function findBoundaries(client: Client, rows: Rows, sorting: Sorting, posi
     : number(client, rows, sorting, positions)
 }
 
-const textsOf = (keys: readonly Key[], { columnSql }: Rows) => keys.map((key) => `${keySql(key, columnSql)}::text`).join(', ')
+/** Keys under names of their own: they become texts where they are few, since that costs more than to read them. */
+const valuesSql = (keys: readonly Key[], { columnSql }: Rows) => keys.map((key, i) => `${keySql(key, columnSql)} as k${i}`).join(', ')
+const textsSql = (keys: readonly Key[]) => keys.map((_, i) => `k${i}::text`).join(', ')
 
 /** Whether an index gives the rows as they are sorted. */
 async function isSortedByIndex(client: Client, rows: Rows, { keys, ties }: Sorting, positions: readonly number[]): Promise<boolean> {
@@ -74,7 +76,9 @@ async function probe(client: Client, rows: Rows, keys: readonly Key[], positions
 function probeSql(rows: Rows, keys: readonly Key[], from: Boundary | undefined, offset: number): string {
   const { where, columnSql } = rows
   const behind = from && atOrAfter(keys, from, columnSql)
-  return `select ${textsOf(keys, rows)} from ${rows.from}${whereSql(where, behind)} ${orderSql(keys, columnSql)} offset ${offset} limit 1`
+  const order = orderSql(keys, columnSql)
+  const found = `select ${valuesSql(keys, rows)} from ${rows.from}${whereSql(where, behind)} ${order} offset ${offset} limit 1`
+  return `select ${textsSql(keys)} from (${found}) as found`
 }
 
 /** All at once: the rows are sorted, and numbered. */
@@ -83,11 +87,10 @@ async function number(client: Client, rows: Rows, { keys, ties }: Sorting, posit
   const all = orderSql([...keys, ...ties], columnSql)
   // How many rows with the same keys come before it: none, where no two rows have the same.
   const skip = ties.length > 0 ? `row_number() over (${all}) - rank() over (${orderSql(keys, columnSql)})` : '0'
-  const columns = keys.map((_, i) => `k${i}`).join(', ')
   const found = await rowsOf<[position: string, skip: string, ...values: (string | null)[]]>(
     client,
-    `select n, skip, ${columns} from (select row_number() over (${all}) - 1, ${skip}, ${textsOf(keys, rows)} from ${from}${whereSql(where)})
-    as numbered(n, skip, ${columns}) where n in (${positions.join(', ')})`,
+    `select n, skip, ${textsSql(keys)} from (select row_number() over (${all}) - 1 as n, ${skip} as skip, ${valuesSql(keys, rows)}
+    from ${from}${whereSql(where)}) as numbered where n in (${positions.join(', ')})`,
   )
   return new Map(found.map(([position, skipped, ...values]) => [Number(position), { values, skip: Number(skipped) }]))
 }

@@ -11,7 +11,7 @@ import { enterSql } from './snapshot.ts'
 import { columnsToRead, copySql, ownParser, type Place, selectSql, tableSql } from './statement.ts'
 
 /** Rows of a block. Fixed: it shapes the answer's last bits. */
-const BLOCK_ROWS = 8192
+const BLOCK_ROWS = 4096
 /** Connections that are tried for one partition. */
 const TRIES = 3
 

@@ -9,7 +9,7 @@ import type { Shared } from './shared.ts'
  * snapshot that the script's process holds for the job.
  *
  * Without an order, partitions are ranges of the table's blocks: planned without reading the table, each page read once. With `ORDER_BY`, or an
- * offset and a limit of a `DataSourceFactory`, they are ranges of keys at the exact positions. Rows come in blocks of 8,192.
+ * offset and a limit of a `DataSourceFactory`, they are ranges of keys at the exact positions. Rows come in blocks of 4,096.
  *
  * @typeParam Row A value where one column is read, else a tuple of them; an object with `ROWS = 'object'`.
  * @throws {PymarError} From the job: `SOURCE_FAILED` with the driver's error as `cause` if the source cannot be read, `INVALID_ARGUMENT` if a class
