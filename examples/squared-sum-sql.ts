@@ -1,4 +1,4 @@
-// The sum of the squares of a million numbers in a table of PostgreSQL, which this script makes and drops.
+// The sum of the squares of the numbers to 200,000 in a table of PostgreSQL, which this script makes and drops.
 //   PYMAR_TEST_POSTGRES=postgres://me@127.0.0.1:5432/me npx pymar run examples/squared-sum-sql.ts
 import { isMain, Producer } from '@pymar/core'
 import { SqlDataSource } from '@pymar/sql-source'

@@ -1,4 +1,4 @@
-// Orders by customer and month, out of a table with dates and text that this script makes and drops; parameters and an order.
+// Which customer orders most on which day of the week, out of a table with dates and text that this script makes and drops.
 //   PYMAR_TEST_POSTGRES=postgres://me@127.0.0.1:5432/me npx pymar run examples/weekdays-sql.ts
 import { isMain, Producer } from '@pymar/core'
 import { SqlDataSource } from '@pymar/sql-source'

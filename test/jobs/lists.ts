@@ -41,3 +41,13 @@ export class SlowList extends List {
     yield [...items]
   }
 }
+
+/** All items, in order; each block takes half a second of a core. */
+export class SlowBlocks extends List {
+  static override WORKERS_NUMBER = 1
+  static override *mapFn(items: Iterable<unknown>): Iterable<unknown[]> {
+    const end = performance.now() + 500
+    while (performance.now() < end);
+    yield [...items]
+  }
+}

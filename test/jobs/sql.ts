@@ -2,7 +2,7 @@
 import type { PlanContext } from '@pymar/core'
 import { SqlDataSource } from '@pymar/sql-source'
 
-export { Hold, List, SlowList } from './lists.ts'
+export { Hold, List, SlowBlocks, SlowList } from './lists.ts'
 
 const CONF = process.env['PYMAR_TEST_POSTGRES'] ?? ''
 
@@ -18,10 +18,27 @@ export class WideItems extends SqlDataSource<[number, string]> {
   static override TABLE = 'pymar_items'
 }
 
-/** Whatever table a test has made. */
-export class Table extends SqlDataSource<unknown> {
+/** The session that reads each partition. */
+export class Sessions extends SqlDataSource<number> {
   static override CONF = CONF
-  static override TABLE = 'pymar_table'
+  static override QUERY = 'select i, pg_backend_pid() as pid from generate_series(1, 12) i'
+  static override COLUMNS = ['pid']
+  static override ORDER_BY = 'i'
+}
+
+/** Takes the server half a minute, and tells nothing meanwhile. */
+export class Asleep extends SqlDataSource<unknown> {
+  static override CONF = CONF
+  static override QUERY = `select i from generate_series(1, 2) i
+    where pg_sleep(case when current_setting('application_name') = 'pymar slot' then 30 else 0 end) is not null`
+  static override ORDER_BY = 'i'
+}
+
+/** A server that is strict about time. */
+export class Strict extends SqlDataSource<number> {
+  static override CONF = `${CONF}${CONF.includes('?') ? '&' : '?'}options=-c%20idle_in_transaction_session_timeout%3D200&query_timeout=300`
+  static override QUERY = 'select generate_series(1, 3000)'
+  static override ORDER_BY = 'generate_series'
 }
 
 /** A table that others write to: what a job must find is what its snapshot holds. */

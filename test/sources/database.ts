@@ -26,3 +26,14 @@ export async function terminate(applicationName: string): Promise<number> {
   const rows = await sql(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = '${applicationName}'`)
   return rows.length
 }
+
+/** Resolves when the server has no session of this name, which ends a moment after its client. */
+export async function noSession(applicationName: string, condition = 'true', limitMs = 2000): Promise<void> {
+  const latest = performance.now() + limitMs
+  for (;;) {
+    const left = await sql(`select query from pg_stat_activity where application_name = '${applicationName}' and (${condition})`)
+    if (left.length === 0) return
+    if (performance.now() > latest) throw new Error(`There is still ${left.join(', ')}`)
+    await new Promise((later) => setTimeout(later, 20))
+  }
+}

@@ -8,7 +8,7 @@ import { inline } from '../conformance/transports.ts'
 import { List } from '../jobs/lists.ts'
 import { Items } from '../jobs/sql.ts'
 import { needs } from '../servers/needs.ts'
-import { sql } from './database.ts'
+import { noSession, sql } from './database.ts'
 
 const CONF = process.env['PYMAR_TEST_POSTGRES'] ?? ''
 
@@ -70,14 +70,26 @@ describe('a source that cannot be read', needs('postgres'), () => {
       /^Cannot read CONF of Orders as it must be a postgres:\/\/ URL/,
     ],
     [
+      'a CONF as libpq takes it',
+      { TABLE, CONF: 'host=127.0.0.1 password=secret' },
+      'INVALID_ARGUMENT',
+      /^Cannot read CONF of Orders as it must be/,
+    ],
+    [
       'a CONF of another type',
       { TABLE, CONF: 5 },
       'INVALID_ARGUMENT',
       /^Cannot read CONF of Orders as it must be .*: current value is number$/,
     ],
     ['a wrong parameter', { TABLE, WHERE: 'id = $1', PARAMS: ['one'] }, 'SOURCE_FAILED', /invalid input syntax for type integer: "one"/],
-    ['a parameter too few', { TABLE, WHERE: 'id = $2', PARAMS: [1] }, 'SOURCE_FAILED', /it has 1 in PARAMS, and uses \$1 to \$2$/],
-    ['a parameter too many', { TABLE, PARAMS: [1] }, 'SOURCE_FAILED', /it has 1 in PARAMS, and uses none$/],
+    [
+      'a parameter too few',
+      { TABLE, WHERE: 'id = $2', PARAMS: [1] },
+      'INVALID_ARGUMENT',
+      /^Cannot use the parameters of Orders: its SQL has \$2, and PARAMS has 1 value$/,
+    ],
+    ['a parameter too many', { TABLE, PARAMS: [1] }, 'INVALID_ARGUMENT', /PARAMS has 1 value, and its SQL has no \$1$/],
+    ['a parameter of number 0', { TABLE, WHERE: 'id = $0', PARAMS: [1] }, 'INVALID_ARGUMENT', /its SQL has \$0/],
     [
       'a parameter that is no value',
       { TABLE, WHERE: 'id = $1', PARAMS: [Symbol('x')] },
@@ -114,18 +126,38 @@ describe('a source that cannot be read', needs('postgres'), () => {
         assert.doesNotMatch(JSON.stringify([error.message, String(error.cause), error.stack]), /secret/)
         return true
       })
-      assert.deepEqual(await sql(`select 1 from pg_stat_activity where application_name = 'pymar job'`), [])
+      await noSession('pymar job')
     })
   }
+
+  test('is told, though rows have come before: what the server finds wrong while it reads', async () => {
+    await sql(`drop table if exists pymar_errors_late; create table pymar_errors_late as select i as id, case when i = 4097 then 'oops' else i::text end as n
+      from generate_series(1, 10000) i`)
+    for (const attributes of [
+      { QUERY: 'select id, n::int as n from pymar_errors_late', ORDER_BY: 'id', COLUMNS: ['n'] },
+      { TABLE: 'pymar_errors_late', WHERE: '1 / (id - 4097) is not null' },
+      { TABLE: 'pymar_errors_late', WHERE: 'id > 1 or 1 / (id - 1) is not null', COLUMNS: ['id'] },
+    ]) {
+      for (const count of [1, 5]) {
+        List.WORKERS_NUMBER = count
+        const message = /Cannot (read|plan the partitions of) Orders: (invalid input syntax for type integer: "oops"|division by zero)/
+        await assert.rejects(inline.map(List, source(attributes)), { code: 'SOURCE_FAILED', message })
+      }
+    }
+    await sql('drop table pymar_errors_late')
+  })
 
   test('a class whose attributes the script has changed is refused, since slots have those of the job file', async () => {
     await sql(
       'create table if not exists pymar_items (item int primary key, filler text); insert into pymar_items values (-1) on conflict do nothing',
     )
     Items.WHERE = 'item < 0'
-    const job = List.map(Items, { module: new URL('../jobs/sql.ts', import.meta.url), slots: 1 })
-    await assert.rejects(job, { code: 'SOURCE_FAILED', message: /of the script's class are not those of the job file/ })
-    Reflect.deleteProperty(Items, 'WHERE')
+    try {
+      const job = List.map(Items, { module: new URL('../jobs/sql.ts', import.meta.url), slots: 1 })
+      await assert.rejects(job, { code: 'SOURCE_FAILED', message: /of the script's class are not those of the job file/ })
+    } finally {
+      Reflect.deleteProperty(Items, 'WHERE')
+    }
   })
 
   test('any text, number, date, list and bytes is a parameter that comes back as it is', async () => {

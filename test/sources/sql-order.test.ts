@@ -111,13 +111,19 @@ describe('ORDER_BY', needs('postgres'), () => {
     const listen = ({ message }: Error) => warnings.push(message)
     process.on('warning', listen)
     class Unordered extends Sorted {
-      static override QUERY = "select id % 3 as x, id % 3 as x, '{}'::json as j from pymar_sorted"
+      static override QUERY = "select id % 3 as x, 'word ' || id % 2 as x, '{}'::json as j from pymar_sorted"
     }
     for (const count of [1, 4, 7]) {
       List.WORKERS_NUMBER = count
       const rows = (await inline.map(List, Unordered)) as unknown[][]
       assert.deepEqual(rows.map(([x]) => x).sort(), Array.from({ length: 200 }, (_, i) => (i + 1) % 3).sort())
-      assert.deepEqual(rows[0], [0, 0, {}])
+      assert.deepEqual(
+        [rows[0], rows[199]],
+        [
+          [0, 'word 0', {}],
+          [2, 'word 1', {}],
+        ],
+      )
     }
     await new Promise((turn) => setImmediate(turn))
     process.off('warning', listen)

@@ -24,9 +24,9 @@ const time = fc
     fc.integer({ min: 4, max: 23 }),
     fc.integer({ min: 0, max: 59 }),
     fc.integer({ min: 0, max: 59 }),
-    fc.integer({ min: 0, max: 999 }),
+    fc.integer({ min: 0, max: 999_999 }),
   )
-  .map(([hour, minute, second, ms]) => `${pad(hour)}:${pad(minute)}:${pad(second)}.${pad(ms, 3)}`)
+  .map(([hour, minute, second, us]) => `${pad(hour)}:${pad(minute)}:${pad(second)}.${pad(us, 6)}`)
 const dateTime = fc
   .tuple(date, time)
   .map(([days, times]) => (days.endsWith(' BC') ? `${days.slice(0, -3)} ${times} BC` : `${days} ${times}`))

@@ -31,7 +31,7 @@ export async function connect({ name, conf }: Settings, applicationName: string)
   }
 }
 
-function clientOf(name: string, conf: pg.ClientConfig): Client {
+function clientOf(name: string, conf: Readonly<Record<string, unknown>>): Client {
   try {
     return new pg.Client(conf)
   } catch (error) {
@@ -45,7 +45,10 @@ function clientOf(name: string, conf: pg.ClientConfig): Client {
 }
 
 function placeOf({ host, port, database, user }: Client): string {
-  return `${host}:${port} (database ${database}, user ${user})`
+  // A URL that was read otherwise than it was meant may have the password in any of them.
+  return [host, database, user].every((part) => /^[\w./-]*$/.test(String(part)))
+    ? `${host}:${port} (database ${database}, user ${user})`
+    : 'what CONF says'
 }
 
 /** Whether a connection keeps the process alive. pg's types do not have it. */
@@ -54,9 +57,30 @@ export function keepAlive(client: Client, keepsAlive: boolean): void {
   ;(keepsAlive ? ref : unref).call(client)
 }
 
-/** What the server calls a connection: what it is cancelled by. */
-export function backendOf(client: Client): number {
-  return (client as Client & { readonly processID: number }).processID
+/** What pg's types do not tell of a client. */
+interface Inside {
+  readonly processID: number
+  readonly secretKey: number
+  readonly ssl: unknown
+}
+
+/** What pg does to cancel a query, and its types do not tell of. */
+interface Canceller extends NodeJS.EventEmitter {
+  connect(portOrPath: number | string, host?: string): void
+  cancel(processID: number, secretKey: number): void
+}
+
+/** Has the server end what it does for a client, as whoever holds the client's key may: over a connection of its own, and without logging in. */
+export function cancelStatement(client: Client): void {
+  const { processID, secretKey, ssl } = client as unknown as Inside
+  if (processID === undefined || processID === null) return
+  const { host, port } = client
+  const canceller = new pg.Connection({ ssl } as object) as unknown as Canceller
+  // That it cannot be told is no loss: its connection is closed too, and then it ends with the next row that it cannot send.
+  canceller.on('error', () => {})
+  canceller.once(ssl ? 'sslconnect' : 'connect', () => canceller.cancel(processID, secretKey))
+  if (host.startsWith('/')) canceller.connect(`${host}/.s.PGSQL.${port}`)
+  else canceller.connect(port, host)
 }
 
 /** pg's own parser of a type's text. */

@@ -32,40 +32,39 @@ export async function takeConnection(settings: Settings): Promise<Taken> {
     keepAlive(waiting.client, true)
     return taken(key, waiting.client, false)
   }
-  return taken(key, await connect(settings, 'pymar slot'), true)
+  const client = await connect(settings, 'pymar slot')
+  client.once('end', () => forget(key, client))
+  return taken(key, client, true)
 }
 
 function taken(key: string, client: Client, isNew: boolean): Taken {
   const drop = () => {
+    forget(key, client)
     client.end().catch(() => {})
   }
   const giveBack = () => {
     if (idle.has(key)) return drop()
-    const forget = () => {
-      if (idle.get(key)?.client === client) idle.delete(key)
-      clearTimeout(timer)
-    }
-    const timer = setTimeout(() => {
-      forget()
-      drop()
-    }, IDLE_MS).unref()
-    idle.set(key, { client, timer })
-    client.once('end', forget)
+    idle.set(key, { client, timer: setTimeout(drop, IDLE_MS).unref() })
     keepAlive(client, false)
   }
   return { client, isNew, giveBack, drop }
 }
 
-/** Sources that connect alike share a connection. What cannot be told apart by its text is its own. */
-const keys = new WeakMap<object, string>()
-let own = 0
+/** A connection that has ended waits for nobody. */
+function forget(key: string, client: Client) {
+  const waiting = idle.get(key)
+  if (waiting?.client !== client) return
+  idle.delete(key)
+  clearTimeout(waiting.timer)
+}
 
-function keyOf({ conf }: Settings): string {
-  const plain = Object.values(conf).every((value) => value === null || typeof value !== 'object')
-  if (plain && !Object.values(conf).some((value) => typeof value === 'function')) return JSON.stringify(conf)
-  const known = keys.get(conf)
-  if (known) return known
-  const key = `${++own}`
-  keys.set(conf, key)
-  return key
+/** Sources that connect alike share a connection. Functions, such as one that gives the password, may be alike and give something else. */
+function keyOf({ conf, name }: Settings): string {
+  let hasFunctions = false
+  const text = JSON.stringify(conf, (_, value) => {
+    if (typeof value !== 'function') return value
+    hasFunctions = true
+    return String(value)
+  })
+  return hasFunctions ? `${name} ${text}` : text
 }

@@ -13,6 +13,9 @@ const PREAMBLE_BYTES = 19
 /** Where a row would say how many columns it has, at the end. */
 const END = -1
 
+/** Of Node's timers. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 type Listener = (chunk: Buffer) => void
 
 /**
@@ -26,8 +29,9 @@ export class CopyOut implements Submittable {
   readonly #decode: RowDecoder
   readonly #blockRows: number
   #stream: Socket | undefined
-  /** pg's own. */
+  /** pg's own, which is kept away from the connection as long as rows come. */
   #listener: Listener | undefined
+  #reading = false
   readonly #readable = () => this.#wake?.()
   /** What has come and is not decoded yet: less than a message. */
   #pending: Buffer[] = []
@@ -36,6 +40,8 @@ export class CopyOut implements Submittable {
   #needed = HEAD_BYTES
   #begun = false
   #rows: unknown[] = []
+  /** Rows that have come in all. */
+  #decoded = 0
   #ended = false
   #failure: { readonly error: unknown } | undefined
   #wake: (() => void) | undefined
@@ -46,20 +52,26 @@ export class CopyOut implements Submittable {
     this.#blockRows = blockRows
   }
 
+  /** For pg: called when it is over, so that `query_timeout` does not count what user code takes. */
+  callback: (() => void) | undefined
+  readonly query_timeout = LONGEST_TIMER_MS
+
   /** For pg. */
   submit(connection: Connection): void {
-    this.#stream = connection.stream as Socket
-    const [listener] = this.#stream.listeners('data') as Listener[]
-    this.#listener = listener as Listener
-    this.#stream.removeListener('data', this.#listener)
-    this.#stream.pause()
-    this.#stream.on('readable', this.#readable)
+    const stream = connection.stream as Socket
+    const [listener, ...others] = stream.listeners('data') as Listener[]
+    if (!listener || others.length > 0) throw new Error('this version of pg reads its connection in another way')
+    this.#stream = stream
+    this.#listener = listener
+    this.#reading = true
+    stream.removeListener('data', listener)
+    stream.pause()
+    stream.on('readable', this.#readable)
     connection.query(this.#sql)
   }
 
-  /** For pg. */
+  /** For pg. While rows come its connection is of no more use. */
   handleError(error: unknown): void {
-    this.#release()
     this.#failure = { error }
     this.#end()
   }
@@ -70,13 +82,19 @@ export class CopyOut implements Submittable {
   }
 
   /** For pg. */
-  handleCommandComplete(): void {}
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    const sent = /^COPY (\d+)$/.exec(text)?.[1]
+    if (sent === undefined || Number(sent) === this.#decoded) return
+    this.#failure = { error: new Error(`the server has sent ${sent} rows, and ${this.#decoded} were read`) }
+  }
 
   /** The next block; the last one may have fewer rows, and none comes after it. */
   async next(): Promise<unknown[] | undefined> {
     for (;;) {
-      if (this.#failure) throw this.#failure.error
+      this.#throwFailure()
       while (this.#rows.length < this.#blockRows && this.#read()) {}
+      // What has just been read may say so.
+      this.#throwFailure()
       if (this.#rows.length === this.#blockRows || (this.#ended && this.#rows.length > 0)) {
         const block = this.#rows
         this.#rows = []
@@ -90,14 +108,19 @@ export class CopyOut implements Submittable {
     }
   }
 
+  #throwFailure() {
+    if (this.#failure) throw this.#failure.error
+  }
+
   #end() {
     this.#ended = true
+    this.callback?.()
     this.#wake?.()
   }
 
   /** Decodes what has come, up to the end of a block. @returns Whether there may be more. */
   #read(): boolean {
-    if (!this.#listener || !this.#stream) return false
+    if (!this.#reading || !this.#stream) return false
     if (this.#pendingBytes < this.#needed) {
       const chunk = this.#stream.read() as Buffer | null
       if (chunk === null) return false
@@ -109,7 +132,7 @@ export class CopyOut implements Submittable {
     const at = this.#decodeAll(bytes)
     this.#pending = at < bytes.byteLength ? [bytes.subarray(at)] : []
     this.#pendingBytes = bytes.byteLength - at
-    if (!this.#listener) this.#handBack()
+    if (!this.#reading) this.#handBack()
     return true
   }
 
@@ -122,12 +145,13 @@ export class CopyOut implements Submittable {
       const code = bytes[at]
       const end = at + 1 + bytes.readInt32BE(at + 1)
       if (code === COPY_DONE || code === ERROR) {
-        this.#release()
+        this.#reading = false
         return at
       }
       this.#needed = end - at
       if (end > bytes.byteLength) return at
       if (code === COPY_DATA) this.#decodeOne(bytes, at + HEAD_BYTES, end)
+      // What the server says beside, and how it begins.
       else this.#listener?.(bytes.subarray(at, end))
       at = end
     }
@@ -138,26 +162,20 @@ export class CopyOut implements Submittable {
   #decodeOne(bytes: Buffer, from: number, end: number) {
     const at = this.#begun ? from : from + PREAMBLE_BYTES
     this.#begun = true
-    if (at < end && bytes.readInt16BE(at) !== END) this.#rows.push(this.#decode(bytes, at))
+    if (at >= end || bytes.readInt16BE(at) === END) return
+    this.#decoded++
+    this.#rows.push(this.#decode(bytes, at))
   }
 
-  /** Lets pg have the connection again. */
-  #release() {
-    const [stream, listener] = [this.#stream, this.#listener]
-    if (!stream || !listener) return
-    this.#listener = undefined
-    stream.removeListener('readable', this.#readable)
-    stream.on('data', listener)
-  }
-
-  /** Gives pg what it is to read itself. */
+  /** Lets pg have the connection again, and what there is to read. */
   #handBack() {
-    const [stream] = [this.#stream]
+    const [stream, listener] = [this.#stream as Socket, this.#listener as Listener]
     const rest = Buffer.concat(this.#pending)
     this.#pending = []
     this.#pendingBytes = 0
-    const listener = stream?.listeners('data')[0] as Listener | undefined
-    listener?.(rest)
-    stream?.resume()
+    stream.removeListener('readable', this.#readable)
+    stream.on('data', listener)
+    listener(rest)
+    stream.resume()
   }
 }

@@ -13,24 +13,33 @@ const ADVICE: Readonly<Record<string, string>> = {
   '42883': 'look at the types: a column of json cannot be sorted or compared, jsonb can',
   '53300': 'each slot keeps one connection, and the script another: allow more (max_connections), or use fewer slots',
   '40001': 'a standby had to give way to its primary: let it wait (max_standby_streaming_delay, hot_standby_feedback), or read the primary',
+  '55P03': 'somebody holds the table for himself for longer than lock_timeout: raise that for this user, or wait for him',
   '57014': 'if that was a time limit: raise statement_timeout or lock_timeout for this user, or split into more partitions',
 }
-/** What `SET TRANSACTION SNAPSHOT` says of one that is not there. */
-const NO_SNAPSHOT =
-  /invalid snapshot identifier|snapshot .* does not exist|source (process|transaction) .* (is )?not running|different database/i
+/** The functions of the server that say that a snapshot is not there: what they say depends on its language. */
+const NO_SNAPSHOT = /^(ImportSnapshot|SetTransactionSnapshot|parse\w+FromText)$/
 
-const LOST = 'its snapshot is gone'
 const WHY_LOST =
-  "the script's connection holds it, and was lost; or a worker reads another server, another database, or a pooler that leads to several"
+  "the script's connection holds it, and was lost; or a worker reads another server, another database, or a pooler that leads to several: start the job again, with one server in all CONFs"
 
 /** The error of a source that cannot be read. @param doing What was tried, such as `plan the partitions of`. */
 export function sourceFailed(doing: string, name: string, error: unknown): PymarError {
   if (error instanceof PymarError) return error
-  const message = messageOf(error)
-  const lost = NO_SNAPSHOT.test(message)
+  const lost = NO_SNAPSHOT.test(String((error as { readonly routine?: unknown } | undefined)?.routine))
   const advice = lost ? WHY_LOST : ADVICE[codeOf(error)]
-  const found = lost ? `${LOST}: ${message}` : message
+  const found = `${lost ? 'its snapshot is gone: ' : ''}${messageOf(error)}`
   return new PymarError('SOURCE_FAILED', `Cannot ${doing} ${name}: ${found}${advice ? `; ${advice}` : ''}`, { cause: error })
+}
+
+/** The error of a job whose snapshot is lost with the connection that held it. */
+export function snapshotLost(name: string, error: unknown): PymarError {
+  const found = `${messageOf(error)}; other data would be read without it, so the job cannot go on: start it again`
+  return new PymarError('SOURCE_FAILED', `Cannot hold the snapshot of ${name}: ${found}`, { cause: error })
+}
+
+/** The error of a source that can be seen not to be readable. */
+export function unreadable(name: string, found: string): PymarError {
+  return new PymarError('SOURCE_FAILED', `Cannot plan the partitions of ${name}: ${found}`)
 }
 
 /** Whether the connection is gone, or there is none, while the statement may be right: another connection may do. */

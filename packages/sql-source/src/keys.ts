@@ -1,10 +1,10 @@
-import { quoteLiteral, type TypeName } from './quote.ts'
+import { quoteLiteral, quoteName, quoteNames } from './quote.ts'
+import type { Comparable } from './relation.ts'
 
 /** A column, or an expression, that sorts rows. */
-export interface Key {
-  /** As {@link Rows.columnSql} takes it. */
+export interface Key extends Comparable {
+  /** The column's `ref`. */
   readonly column: string
-  readonly typeName: TypeName
   readonly descending: boolean
   readonly nullsFirst: boolean
   readonly nullable: boolean
@@ -28,7 +28,8 @@ export interface KeyRange {
 export type ColumnSql = (column: string) => string
 
 export function keySql({ column, asText }: Key, columnSql: ColumnSql): string {
-  return asText ? `${columnSql(column)}::text` : columnSql(column)
+  // The same for all collations, some of which take different texts for the same.
+  return asText ? `(${columnSql(column)}::text collate "C")` : columnSql(column)
 }
 
 /** `order by` for these keys. */
@@ -48,13 +49,29 @@ interface Compared {
   readonly value: string | undefined
 }
 
+/** A value to compare a key to: in the key's collation, whatever that of its type is. */
+export function valueSql({ typeName, collation }: Key, text: string): string {
+  return `${quoteLiteral({ text, type: typeName })}${collation ? ` collate ${quoteNames(...collation)}` : ''}`
+}
+
+/** An operator of a key's type, wherever that is from. */
+export function operatorSql({ operators }: Key, operator: string): string {
+  return operators === undefined ? operator : `operator(${quoteName(operators)}.${operator})`
+}
+
+/** Whether a key is NULL: a row may have a NULL in it, and be none. */
+export function nullSql(sql: string, { isRow }: Key, isNull: boolean): string {
+  if (isRow) return `num_nulls(${sql}) = ${isNull ? 1 : 0}`
+  return `${sql} is ${isNull ? '' : 'not '}null`
+}
+
 function compared(keys: readonly Key[], { values }: Boundary, columnSql: ColumnSql): Compared[] {
   return keys.map((key, i) => {
     const text = values[i] ?? null
     return {
       sql: keySql(key, columnSql),
       key,
-      value: text === null ? undefined : quoteLiteral({ text, type: key.typeName }),
+      value: text === null ? undefined : valueSql(key, text),
     }
   })
 }
@@ -72,10 +89,11 @@ export function before(keys: readonly Key[], boundary: Boundary, orAt: boolean, 
 function lexicographic(all: readonly Compared[], side: 'after' | 'before', orAt: boolean): string {
   const [first] = all as [Compared]
   // One comparison of rows, where an index can answer it.
-  if (all.every(({ key, value }) => !key.nullable && value !== undefined && key.descending === first.key.descending)) {
+  const isOneWay = all.every(({ key, value }) => !key.nullable && value !== undefined && key.descending === first.key.descending)
+  if (isOneWay && all.every(({ key }) => all.length === 1 || key.operators === undefined)) {
     const operator = `${(side === 'after') === first.key.descending ? '<' : '>'}${orAt ? '=' : ''}`
     const row = (terms: readonly (string | undefined)[]) => (terms.length === 1 ? terms[0] : `(${terms.join(', ')})`)
-    return `${row(all.map(({ sql }) => sql))} ${operator} ${row(all.map(({ value }) => value))}`
+    return `${row(all.map(({ sql }) => sql))} ${operatorSql(first.key, operator)} ${row(all.map(({ value }) => value))}`
   }
   let condition = orAt ? 'true' : 'false'
   for (const one of [...all].reverse()) condition = `(${strictly(one, side)} or (${equal(one)} and ${condition}))`
@@ -83,14 +101,14 @@ function lexicographic(all: readonly Compared[], side: 'after' | 'before', orAt:
   return all.length === 1 ? condition : `(${strictly(first, side)} or ${equal(first)}) and ${condition}`
 }
 
-function equal({ sql, value }: Compared): string {
-  return value === undefined ? `${sql} is null` : `${sql} = ${value}`
+function equal({ sql, value, key }: Compared): string {
+  return value === undefined ? nullSql(sql, key, true) : `${sql} ${operatorSql(key, '=')} ${value}`
 }
 
 function strictly({ sql, value, key }: Compared, side: 'after' | 'before'): string {
   // Whether NULLs are on this side of everything else.
   const nullsThere = (side === 'after') !== key.nullsFirst
-  if (value === undefined) return nullsThere ? 'false' : `${sql} is not null`
-  const operator = (side === 'after') === key.descending ? '<' : '>'
-  return key.nullable && nullsThere ? `(${sql} ${operator} ${value} or ${sql} is null)` : `${sql} ${operator} ${value}`
+  if (value === undefined) return nullsThere ? 'false' : nullSql(sql, key, false)
+  const beyond = `${sql} ${operatorSql(key, (side === 'after') === key.descending ? '<' : '>')} ${value}`
+  return key.nullable && nullsThere ? `(${beyond} or ${nullSql(sql, key, true)})` : beyond
 }

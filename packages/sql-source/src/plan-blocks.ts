@@ -1,8 +1,8 @@
 import type { Partition } from '@pymar/core'
+import { type BlockRange, blocksSql } from './blocks.ts'
 import { type Client, rowsOf } from './client.ts'
-import { quoteLiteral, quoteNames, quoteText } from './quote.ts'
 import { type Rows, type Table, whereSql } from './relation.ts'
-import type { Leaf, Segments } from './shared.ts'
+import type { Leaf } from './shared.ts'
 
 /** A leaf as it was found. */
 export interface FoundLeaf extends Leaf {
@@ -12,6 +12,8 @@ export interface FoundLeaf extends Leaf {
   /** Whether it can be read by block: a table, or the like, in PostgreSQL's own format, that this user may select from. */
   readonly hasBlocks: boolean
   readonly mayRead: boolean
+  /** Whether policies say which of its rows this user sees. */
+  readonly hasPolicies: boolean
 }
 
 /** Blocks that are looked into to see whether rows are spread evenly, of each range and of all. */
@@ -20,22 +22,25 @@ const LOOKS = { each: 4, all: 128 }
 const UNEVEN = 1.5
 /** So many times more, at most. */
 const MOST = 8
+/** So many rows of each range, on average, must have been seen before that is said. */
+const LEAST_SEEN = 4
 
 /** The tables that rows of a table are in: itself, its partitions, and what inherits from it. */
 export async function leavesOf(client: Client, { oid }: Table): Promise<FoundLeaf[]> {
   const rows = await rowsOf<
-    [schema: string, table: string, kind: string, isHeap: boolean, mayRead: boolean, file: number | null, blocks: string]
+    [schema: string, table: string, kind: string, isHeap: boolean, mayRead: boolean, policies: boolean, file: number | null, blocks: string]
   >(
     client,
-    `with recursive tree(oid) as (select ${oid}::oid union select i.inhrelid from tree join pg_inherits i on i.inhparent = tree.oid)
-    select n.nspname, c.relname, c.relkind, coalesce(a.amname = 'heap', false), has_table_privilege(c.oid, 'select'),
+    `with recursive tree(oid) as (select ${oid}::oid union select i.inhrelid from tree join pg_inherits i on i.inhparent = tree.oid
+      where coalesce(to_jsonb(i) ->> 'inhdetachpending', 'false') = 'false')
+    select n.nspname, c.relname, c.relkind, coalesce(a.amname = 'heap', false), has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage'), c.relrowsecurity,
       pg_relation_filenode(c.oid), pg_relation_size(c.oid) / current_setting('block_size')::int
     from tree join pg_class c on c.oid = tree.oid join pg_namespace n on n.oid = c.relnamespace left join pg_am a on a.oid = c.relam
-    where c.relkind <> 'p' order by c.oid`,
+    where c.relkind <> 'p' and c.relpersistence <> 't' order by c.oid`,
   )
-  return rows.map(([schema, table, kind, isHeap, mayRead, file, blocks]) => {
+  return rows.map(([schema, table, kind, isHeap, mayRead, hasPolicies, file, blocks]) => {
     const hasBlocks = isHeap && file !== null
-    return { schema, table, kind, file, mayRead, hasBlocks, blocks: hasBlocks ? Number(blocks) : 1 }
+    return { schema, table, kind, file, mayRead, hasPolicies, hasBlocks, blocks: hasBlocks ? Number(blocks) : 1 }
   })
 }
 
@@ -52,25 +57,32 @@ export async function planByBlocks(
   return ranges(leaves, total, Math.min(total, wanted * times))
 }
 
-/** Ranges of as many blocks each, give or take one, over all leaves; the last of a leaf goes on to its end. */
+/** Ranges of as many blocks each, give or take one, over all leaves; one that ends with a leaf has no end. */
 function ranges(leaves: readonly FoundLeaf[], total: number, count: number): Partition[] {
-  const partitions: { index: number; offset: number; limit: number; hint: [number, number, number?][] }[] = []
-  const borderOf = (index: number) => Math.floor((total / count) * index)
-  let [before, index] = [0, 0]
-  for (const [leaf, { blocks }] of leaves.entries()) {
-    for (let from = 0; from < blocks; ) {
-      const border = index + 1 === count ? total : borderOf(index + 1)
-      const to = Math.min(blocks, border - before)
-      partitions[index] ??= { index, offset: before + from, limit: 0, hint: [] }
-      const partition = partitions[index] as (typeof partitions)[number]
-      partition.hint.push(to === blocks ? [leaf, from] : [leaf, from, to])
-      partition.limit += to - from
-      from = to
-      if (before + to === border) index++
-    }
+  const starts = startsOf(leaves)
+  const borderOf = (index: number) => (index === count ? total : Math.floor((total / count) * index))
+  return Array.from({ length: count }, (_, index) => {
+    const [offset, end] = [borderOf(index), borderOf(index + 1)]
+    const [first, last] = [leafAt(starts, offset), leafAt(starts, end - 1)]
+    const [from, to] = [offset - (starts[first] as number), end - (starts[last] as number)]
+    const isWhole = to === leaves[last]?.blocks
+    const hint: BlockRange = isWhole ? [first, from, last] : [first, from, last, to]
+    return { index, offset, limit: end - offset, hint }
+  })
+}
+
+/** Of each leaf, how many blocks come before it. */
+function startsOf(leaves: readonly FoundLeaf[]): number[] {
+  let before = 0
+  return leaves.map(({ blocks }) => {
     before += blocks
-  }
-  return partitions.map((partition) => ({ ...partition, hint: partition.hint satisfies Segments }))
+    return before - blocks
+  })
+}
+
+/** The leaf that has this block, of all there are: the last that begins there or before. */
+function leafAt(starts: readonly number[], block: number): number {
+  return starts.findLastIndex((start) => start <= block)
 }
 
 /** How many times more ranges there should be, so that none has much more rows than the others. */
@@ -99,24 +111,13 @@ async function unevenness(
   }
   const mean = found.reduce((sum, rows) => sum + rows, 0) / count
   const most = Math.max(...found)
-  return most > UNEVEN * mean ? Math.min(MOST, Math.ceil(most / mean)) : 1
+  return mean >= LEAST_SEEN && most > UNEVEN * mean ? Math.min(MOST, Math.ceil(most / mean)) : 1
 }
 
 /** How many rows some blocks have. */
-function countSql({ from, where }: Rows, blocks: readonly number[]): string {
-  const inBlock = `ctid >= ('(' || b || ',0)')::tid and ctid < ('(' || b + 1 || ',0)')::tid`
-  return `select b, (select count(*) from ${from}${whereSql(inBlock, where)}) from unnest('{${blocks.join(',')}}'::int[]) b`
-}
-
-/** The condition of a range of blocks. */
-export function blocksSql(from: number, to: number | undefined): string | undefined {
-  const at = (block: number) => quoteLiteral({ text: `(${block},0)`, type: ['pg_catalog', 'tid'] })
-  const conditions = [...(from > 0 ? [`ctid >= ${at(from)}`] : []), ...(to === undefined ? [] : [`ctid < ${at(to)}`])]
-  return conditions.length > 0 ? conditions.join(' and ') : undefined
-}
-
-/** What the server calls this session, and the files that leaves are in now; nothing for those that are gone. */
-export function filesSql(leaves: readonly Leaf[]): string {
-  const files = leaves.map(({ schema, table }) => `pg_relation_filenode(to_regclass(${quoteText(quoteNames(schema, table))}))`)
-  return `select ${['pg_backend_pid()', ...files].join(', ')}`
+function countSql(rows: Rows, blocks: readonly number[]): string {
+  const counts = blocks.map((block) => {
+    return `select ${block}, (select count(*) from ${rows.from}${whereSql(blocksSql(rows, block, block + 1), rows.where)})`
+  })
+  return counts.join(' union all ')
 }

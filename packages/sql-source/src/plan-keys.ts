@@ -15,15 +15,18 @@ export interface Sorting {
   readonly ties: readonly Key[]
 }
 
-/** How many rows there are. */
-export async function countRows(client: Client, { from, where }: Rows): Promise<number> {
-  const [row] = await rowsOf<[string]>(client, `select count(*) from ${from}${whereSql(where)}`)
+/** How many rows there are, or may be of use. */
+export async function countRows(client: Client, { from, where }: Rows, { offset = 0, limit }: Extent = {}): Promise<number> {
+  const all = `${from}${whereSql(where)}`
+  // One more tells whether the last one asked for is the last there is.
+  const counted = limit === undefined ? all : `(select from ${all} limit ${offset + limit + 1}) as counted`
+  const [row] = await rowsOf<[string]>(client, `select count(*) from ${counted}`)
   return Number(row?.[0])
 }
 
 /** Partitions of exactly as many rows each, give or take one, by the keys of the rows that they begin with. */
 export async function planByKeys(client: Client, rows: Rows, sorting: Sorting, count: number, extent: Extent): Promise<Partition[]> {
-  const total = await countRows(client, rows)
+  const total = await countRows(client, rows, extent)
   const end = Math.min(total, (extent.offset ?? 0) + (extent.limit ?? total))
   const start = Math.min(extent.offset ?? 0, end)
   const parts = Math.min(count, end - start)
@@ -47,7 +50,7 @@ async function findBoundaries(client: Client, rows: Rows, sorting: Sorting, posi
   if (positions.length === 0) return new Map()
   return (await isSortedByIndex(client, rows, sorting, positions))
     ? probe(client, rows, keys, positions)
-    : number(client, rows, sorting, positions)
+    : numberAll(client, rows, sorting, positions)
 }
 
 /** Keys under names of their own: they become texts where they are few, since that costs more than to read them. */
@@ -67,7 +70,8 @@ async function probe(client: Client, rows: Rows, keys: readonly Key[], positions
   let before: { readonly position: number; readonly boundary: Boundary } | undefined
   for (const position of positions) {
     const [values] = await rowsOf<(string | null)[]>(client, probeSql(rows, keys, before?.boundary, position - (before?.position ?? 0)))
-    before = { position, boundary: { values: values as (string | null)[], skip: 0 } }
+    if (!values) throw new Error(`there is no row ${position} by its keys; does ORDER_BY sort the same way each time?`)
+    before = { position, boundary: { values, skip: 0 } }
     boundaries.set(position, before.boundary)
   }
   return boundaries
@@ -82,7 +86,12 @@ function probeSql(rows: Rows, keys: readonly Key[], from: Boundary | undefined, 
 }
 
 /** All at once: the rows are sorted, and numbered. */
-async function number(client: Client, rows: Rows, { keys, ties }: Sorting, positions: readonly number[]): Promise<Map<number, Boundary>> {
+async function numberAll(
+  client: Client,
+  rows: Rows,
+  { keys, ties }: Sorting,
+  positions: readonly number[],
+): Promise<Map<number, Boundary>> {
   const { from, where, columnSql } = rows
   const all = orderSql([...keys, ...ties], columnSql)
   // How many rows with the same keys come before it: none, where no two rows have the same.

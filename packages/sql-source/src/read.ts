@@ -1,14 +1,15 @@
-import { backendOf, type Client, connect, execute, lastRowOf, parserOf, rowsOf } from './client.ts'
+import { type BlockRange, filesSql, segmentsOf } from './blocks.ts'
+import { type Client, cancelStatement, lastRowOf, parserOf } from './client.ts'
 import { type Taken, takeConnection } from './connections.ts'
 import { CopyOut } from './copy-out.ts'
 import { decoderOf, parsedBy } from './decoders.ts'
 import { isConnectionError, sourceFailed } from './errors.ts'
-import { filesSql } from './plan-blocks.ts'
+import { quoteNames } from './quote.ts'
 import { type RowDecoder, rowDecoder } from './row-decoder.ts'
-import type { Settings } from './settings.ts'
-import { checkAttributes, type Leaf, type Segments, type Shared } from './shared.ts'
-import { enterSql } from './snapshot.ts'
-import { columnsToRead, copySql, ownParser, type Place, selectSql, tableSql } from './statement.ts'
+import type { Parser, Settings } from './settings.ts'
+import { checkAttributes, type Leaf, type Shared } from './shared.ts'
+import { enterSql, strangerSql } from './snapshot.ts'
+import { columnsToRead, copySql, ownParser, type Place, selectSql } from './statement.ts'
 
 /** Rows of a block. Fixed: it shapes the answer's last bits. */
 const BLOCK_ROWS = 4096
@@ -30,8 +31,9 @@ export async function* readPartition(settings: Settings, shared: Shared, place: 
       return
     } catch (error) {
       signal.throwIfAborted()
+      if (error instanceof ParserFailure) throw error.cause
       // Another connection may do, as long as nobody has seen a row.
-      const mayTryAgain = !delivered && isConnectionError((error as { cause?: unknown }).cause ?? error)
+      const mayTryAgain = !delivered && isConnectionError((error as { cause?: unknown } | undefined)?.cause ?? error)
       // One that had waited may have been closed meanwhile.
       if (mayTryAgain && (attempt < TRIES || taken?.isNew === false)) continue
       throw sourceFailed('read', settings.name, error)
@@ -41,9 +43,8 @@ export async function* readPartition(settings: Settings, shared: Shared, place: 
 
 async function* blocksOf(taken: Taken, settings: Settings, shared: Shared, place: Place, signal: AbortSignal): AsyncGenerator<unknown[]> {
   const { client } = taken
-  let backend = backendOf(client)
   const cancel = () => {
-    void cancelStatement(settings, backend)
+    cancelStatement(client)
     taken.drop()
   }
   let isOver = false
@@ -51,10 +52,9 @@ async function* blocksOf(taken: Taken, settings: Settings, shared: Shared, place
   try {
     signal.throwIfAborted()
     const select = selectSql(settings, shared, place)
-    backend = await enter(client, settings, shared, place, select)
+    await enter(client, settings, shared, place, select)
     const copy = client.query(new CopyOut(copySql(select), decoderFor(client, settings, shared), BLOCK_ROWS))
     for (let block = await copy.next(); block; block = await copy.next()) yield block
-    await execute(client, 'commit')
     isOver = true
   } finally {
     signal.removeEventListener('abort', cancel)
@@ -63,25 +63,32 @@ async function* blocksOf(taken: Taken, settings: Settings, shared: Shared, place
   }
 }
 
-/** Sees the data as the job does. @returns What the server calls this session, whatever is between. */
-async function enter(client: Client, settings: Settings, shared: Shared, place: Place, select: string): Promise<number> {
+/** Sees the data as the job does. */
+async function enter(client: Client, settings: Settings, shared: Shared, place: Place, select: string): Promise<void> {
   const { cut } = shared
-  const leaves = cut.by === 'blocks' ? (place.hint as Segments).map(([leaf]) => cut.leaves[leaf] as Leaf) : []
-  const [backend, ...files] = await lastRowOf<[number, ...(number | null)[]]>(client, `${enterSql(shared, select)};\n${filesSql(leaves)}`)
+  const leaves = cut.by === 'blocks' ? segmentsOf(place.hint as BlockRange).map(([leaf]) => cut.leaves[leaf] as Leaf) : []
+  const look = `select ${filesSql(leaves)}, (${strangerSql(shared.relations)})`
+  const [files, stranger] = await lastRowOf<[(number | null)[], string | null]>(client, `${enterSql(shared, select)};\n${look}`)
+  const refuse = (found: string) => sourceFailed('read', settings.name, new Error(`${found}: start the job again`))
+  if (stranger !== null)
+    throw refuse(`since its partitions were planned, ${stranger} was attached, created or renamed, and is none of the job's tables`)
   const changed = leaves.find(({ file }, i) => file !== files[i])
-  if (!changed) return backend
-  const found = `${tableSql(changed)} was rewritten since its partitions were planned, so they are not where they were`
-  throw sourceFailed('read', settings.name, new Error(`${found}; the connection that kept it as it was is lost`))
+  if (!changed) return
+  throw refuse(
+    `${quoteNames(changed.schema, changed.table)} was rewritten since its partitions were planned, so they are not where they were`,
+  )
 }
 
-/** Has the server end what it does for a session that nobody waits for. */
-async function cancelStatement(settings: Settings, backend: number): Promise<void> {
-  try {
-    const client = await connect(settings, 'pymar cancel')
-    await rowsOf(client, `select pg_cancel_backend(${backend})`)
-    await client.end()
-  } catch {
-    // Its connection is closed too: then it ends with the next row that it cannot send.
+/** A parser of the user's has thrown: that is no fault of the source. */
+class ParserFailure extends Error {}
+
+function guarded(parse: Parser): Parser {
+  return (text) => {
+    try {
+      return parse(text)
+    } catch (error) {
+      throw new ParserFailure('a parser of TYPES has thrown', { cause: error })
+    }
   }
 }
 
@@ -89,7 +96,7 @@ function decoderFor(client: Client, settings: Settings, { columns }: Shared): Ro
   const read = columnsToRead(settings, columns)
   const decoders = read.map((column) => {
     const own = ownParser(settings, column)
-    return own ? parsedBy(own) : (decoderOf(column.type) ?? parsedBy(parserOf(client, column.type)))
+    return own ? parsedBy(guarded(own)) : (decoderOf(column.type) ?? parsedBy(parserOf(client, column.type)))
   })
   return rowDecoder(decoders, settings.asObjects ? read.map(({ name }) => name) : undefined)
 }

@@ -1,5 +1,4 @@
 import { PymarError } from '@pymar/core'
-import type { ClientConfig } from 'pg'
 
 /** A column that rows are sorted by; a name alone is ascending. */
 export type Order =
@@ -44,7 +43,8 @@ export interface OrderColumn {
 export interface Settings {
   /** The class's. */
   readonly name: string
-  readonly conf: ClientConfig
+  /** Options of a client of pg. */
+  readonly conf: Readonly<Record<string, unknown>>
   readonly from: TableName | { readonly query: string }
   /** Undefined: all there are. */
   readonly columns: readonly string[] | undefined
@@ -70,9 +70,15 @@ const isOrder = (value: unknown) =>
     [undefined, 'asc', 'desc'].includes(value['direction'] as undefined) &&
     [undefined, 'first', 'last'].includes(value['nulls'] as undefined))
 
+/** What pg takes for a URL: a text of another kind, such as libpq's `host=...`, it would take for the name of a database. */
+const IS_URL = /^(postgres(ql)?|socket):\/\/|^\//
+
 const SQL: Rule = { holds: isText, rule: 'a text of SQL' }
 const RULES: Readonly<Record<Exclude<keyof SqlClass, 'name'>, Rule>> = {
-  CONF: { holds: (value) => isText(value) || isObject(value), rule: 'a postgres:// URL or the options of a client of pg' },
+  CONF: {
+    holds: (value) => (isText(value) && IS_URL.test(value)) || isObject(value),
+    rule: 'a postgres:// URL or the options of a client of pg',
+  },
   TABLE: {
     holds: (value) => isText(value) || (Array.isArray(value) && value.length === 2 && value.every(isText)),
     rule: '"table", "schema.table" or ["schema", "table"]',
@@ -116,8 +122,9 @@ export function readSettings(source: SqlClass): Settings {
   const columns = COLUMNS as readonly string[] | undefined
   return {
     name,
-    conf: typeof CONF === 'string' ? { connectionString: CONF } : (CONF as ClientConfig),
-    from: QUERY === undefined ? tableName(TABLE as string | readonly [string, string]) : { query: QUERY as string },
+    conf: typeof CONF === 'string' ? { connectionString: CONF } : (CONF as Record<string, unknown>),
+    from:
+      QUERY === undefined ? tableName(TABLE as string | readonly [string, string]) : { query: (QUERY as string).replace(/[\s;]+$/, '') },
     columns: columns?.length === 1 && columns[0] === '*' ? undefined : columns,
     where: WHERE as string | undefined,
     params: (PARAMS as readonly unknown[] | undefined) ?? [],

@@ -15,9 +15,9 @@ export interface Leaf {
 
 /** How rows are told apart into partitions. */
 export type Cut =
-  /** By where they lie. A partition's hint is {@link Segments}. */
+  /** By where they lie. A partition's hint is a `BlockRange`. */
   | { readonly by: 'blocks'; readonly leaves: readonly Leaf[] }
-  /** By the keys that sort them. A partition's hint is a {@link KeyRange}. */
+  /** By the keys that sort them. A partition's hint is a `KeyRange`. */
   | { readonly by: 'keys'; readonly keys: readonly Key[]; readonly ties: readonly Key[] }
 
 /** What all partitions of a job share: data, of which each slot makes its own statements. */
@@ -27,6 +27,8 @@ export interface Shared {
   readonly snapshot: string
   /** The first number of the advisory locks of this job. */
   readonly lock: number
+  /** Oids of all relations that a statement of this job may read. */
+  readonly relations: readonly number[]
   /** Session settings on which the meaning of texts depends. */
   readonly session: Readonly<Record<string, string>>
   /** The columns of a query, all of them; else those that are read. */
@@ -35,18 +37,15 @@ export interface Shared {
   readonly cut: Cut
 }
 
-/** From which block on, up to which, of which leaf; without an end, to the last there is. */
-export type Segments = readonly (readonly [leaf: number, from: number, to?: number])[]
-
 /** Says which attributes a class has. PARAMS, CONF and TYPES may differ: they are sent, or are each process's own. */
-export function attributesOf({ from, columns, where, orderBy, asObjects }: Settings): string {
+export function digestOf({ from, columns, where, orderBy, asObjects }: Settings): string {
   const text = JSON.stringify([from, columns ?? null, where ?? null, orderBy, asObjects])
   return createHash('sha256').update(text).digest('base64url').slice(0, 12)
 }
 
 /** @throws {PymarError} `SOURCE_FAILED` if a slot's class has other attributes than the one that was planned with. */
 export function checkAttributes(settings: Settings, shared: Shared): void {
-  if (attributesOf(settings) === shared.attributes) return
+  if (digestOf(settings) === shared.attributes) return
   throw new PymarError(
     'SOURCE_FAILED',
     `Cannot read ${settings.name}: TABLE, COLUMNS, WHERE, ORDER_BY, QUERY or ROWS of the script's class are not those of the job file; a script must not change them; values go into PARAMS`,

@@ -53,7 +53,7 @@ export abstract class SqlDataSource<Row> extends BlockSource<Row[]> {
   static WHERE?: string
   /** The values of `$1`, ... in `WHERE` and `QUERY`: those that the script's process has when it starts the job. */
   static PARAMS?: readonly unknown[]
-  /** How rows are sorted: within a partition, and the partitions. What that leaves open is sorted by the primary key. */
+  /** How rows are sorted: within a partition, and the partitions. What that leaves open is sorted by the primary key, or by where rows lie, or by all they hold. */
   static ORDER_BY?: Order | readonly Order[]
   /** Instead of a table: any SELECT. Without `ORDER_BY` each partition computes all of it, and skips what is not its own. */
   static QUERY?: string
