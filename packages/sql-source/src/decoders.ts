@@ -55,9 +55,19 @@ function shortest(value: number): number {
   // Six digits never say too much, but of the smallest numbers.
   for (let digits = Math.abs(value) < 2 ** -126 ? 1 : 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits))
-    if (Math.fround(short) === value) return toEven(value, digits) ?? short
+    if (Math.fround(short) === value && !isMidway(short, value)) return toEven(value, digits) ?? short
   }
   return Number(value.toPrecision(9))
+}
+
+const FLOAT = new Float32Array(1)
+const BITS = new Int32Array(FLOAT.buffer)
+
+/** Whether a number lies just between a value of 24 bits and the next one: then PostgreSQL writes a digit more. */
+function isMidway(short: number, value: number): boolean {
+  FLOAT[0] = value
+  BITS[0] = (BITS[0] as number) + (Math.abs(short) > Math.abs(value) ? 1 : -1)
+  return short === (value + (FLOAT[0] as number)) / 2
 }
 
 const EVEN_AND_A_HALF = /([02468])(\.?)5(?=$|e)/
