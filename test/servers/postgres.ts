@@ -7,7 +7,7 @@ import { freePort } from './free-port.ts'
 import { loginFailure } from './log-in.ts'
 import { runTool } from './run-tool.ts'
 import { type ServerKind, type StartedServer, URL_VARIABLES } from './server.ts'
-import { ServerProcess } from './server-process.ts'
+import { ServerProcess, type ServerProcessOptions } from './server-process.ts'
 
 const LOGIN_LIMIT_MS = 3000
 
@@ -46,25 +46,36 @@ function initdbOf(binary: string): string {
 }
 
 async function start(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {
-  const user = await unprivilegedUser()
-  if (user) chownSync(folder, user.uid, user.gid)
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'))
-  const options = { ...user, cwd: folder, env: { ...Object.fromEntries(inherited), HOME: folder, LC_ALL: 'C' } }
-  const data = join(folder, 'data')
-  // Not interrupted: it takes a second, and what it starts would outlive it.
-  const created = await runTool(
-    initdbOf(binary),
-    ['-D', data, '--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'],
-    options,
-  )
+  await createCluster(binary, folder)
   signal.throwIfAborted()
-  if (!created.ok) throw new Error(`Cannot create a cluster with ${initdbOf(binary)}: ${created.tail}`)
+  return runCluster(binary, folder, [], signal)
+}
 
+/** Where a server of ours has its data. */
+export function dataOf(folder: string): string {
+  return join(folder, 'data')
+}
+
+/** Makes the data of a new server. Not interrupted: it takes a second, and what it starts would outlive it. */
+async function createCluster(binary: string, folder: string): Promise<void> {
+  const initdb = initdbOf(binary)
+  const args = ['-D', dataOf(folder), '--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']
+  const created = await runTool(initdb, args, await serverOptions(folder))
+  if (!created.ok) throw new Error(`Cannot create a cluster with ${initdb}: ${created.tail}`)
+}
+
+/**
+ * Runs a server on the data that a folder holds.
+ *
+ * @param settings Such as `wal_level=replica`.
+ * @returns The server, once it logs in.
+ */
+export async function runCluster(binary: string, folder: string, settings: readonly string[], signal: AbortSignal): Promise<StartedServer> {
   const port = await freePort()
-  const settings = ['listen_addresses=127.0.0.1', 'fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
-  const args = ['-D', data, '-p', String(port), '-k', folder, ...settings.flatMap((setting) => ['-c', setting])]
+  const all = ['listen_addresses=127.0.0.1', 'fsync=off', 'synchronous_commit=off', 'full_page_writes=off', ...settings]
+  const args = ['-D', dataOf(folder), '-p', String(port), '-k', folder, ...all.flatMap((setting) => ['-c', setting])]
   // SIGINT: it ends the sessions of clients that forgot to; SIGTERM would wait for them.
-  const server = new ServerProcess(binary, args, { ...options, stopSignal: 'SIGINT' })
+  const server = new ServerProcess(binary, args, { ...(await serverOptions(folder)), stopSignal: 'SIGINT' })
   try {
     const url = `postgres://postgres@127.0.0.1:${port}/postgres`
     await server.untilReady(() => loginFailure(postgres, url), signal)
@@ -73,6 +84,14 @@ async function start(binary: string, folder: string, signal: AbortSignal): Promi
     await server.stop()
     throw error
   }
+}
+
+/** How its programs are run, by a user who may and whose folder it is. */
+export async function serverOptions(folder: string): Promise<ServerProcessOptions> {
+  const user = await unprivilegedUser()
+  if (user) chownSync(folder, user.uid, user.gid)
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'))
+  return { ...user, cwd: folder, env: { ...Object.fromEntries(inherited), HOME: folder, LC_ALL: 'C' } }
 }
 
 /** Whom to run it as, where this is root: PostgreSQL refuses root. Undefined where it can run as this user. */

@@ -1,10 +1,11 @@
 // A database of PostgreSQL for tests.
+import type { TestContext } from 'node:test'
 import pg from 'pg'
 import { serverUrl } from '../servers/needs.ts'
 
 /** Runs statements on a connection of its own each time. */
-export async function sql<Row extends unknown[]>(text: string): Promise<Row[]> {
-  const client = await open()
+export async function sql<Row extends unknown[]>(text: string, url?: string): Promise<Row[]> {
+  const client = await open(url)
   try {
     const results = (await client.query<Row>({ text, rowMode: 'array' })) as unknown as { rows: Row[] } | { rows: Row[] }[]
     return (Array.isArray(results) ? results.at(-1) : results)?.rows ?? []
@@ -14,11 +15,19 @@ export async function sql<Row extends unknown[]>(text: string): Promise<Row[]> {
 }
 
 /** A connection that a test ends itself. */
-export async function open(): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: serverUrl('postgres'), application_name: 'test' })
+export async function open(url = serverUrl('postgres')): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'test' })
   client.on('error', () => {})
   await client.connect()
   return client
+}
+
+/** Skips a test of what older servers do not have. @returns Whether it did. */
+export async function skippedBefore(major: number, t: TestContext): Promise<boolean> {
+  const [row] = await sql<[string]>('show server_version_num')
+  const isOld = Number(row?.[0]) < major * 10_000
+  if (isOld) t.skip(`this is PostgreSQL ${Math.floor(Number(row?.[0]) / 10_000)}, and it came with ${major}`)
+  return isOld
 }
 
 /** Ends the server's side of connections of this name. @returns How many there were. */
@@ -28,10 +37,10 @@ export async function terminate(applicationName: string): Promise<number> {
 }
 
 /** Resolves when the server has no session of this name, which ends a moment after its client. */
-export async function noSession(applicationName: string, condition = 'true', limitMs = 2000): Promise<void> {
+export async function noSession(applicationName: string, condition = 'true', limitMs = 2000, url?: string): Promise<void> {
   const latest = performance.now() + limitMs
   for (;;) {
-    const left = await sql(`select query from pg_stat_activity where application_name = '${applicationName}' and (${condition})`)
+    const left = await sql(`select query from pg_stat_activity where application_name = '${applicationName}' and (${condition})`, url)
     if (left.length === 0) return
     if (performance.now() > latest) throw new Error(`There is still ${left.join(', ')}`)
     await new Promise((later) => setTimeout(later, 20))

@@ -7,7 +7,7 @@ import { SqlDataSource } from '@pymar/sql-source'
 import { inline } from '../conformance/transports.ts'
 import { Asleep, Items, List, Sessions, SlowBlocks, Strict } from '../jobs/sql.ts'
 import { needs } from '../servers/needs.ts'
-import { noSession, open, sql } from './database.ts'
+import { noSession, open, skippedBefore, sql } from './database.ts'
 
 const options = { slots: 1, module: new URL('../jobs/sql.ts', import.meta.url) }
 const context: PlanContext = { params: undefined, length: () => Promise.resolve(0), signal: new AbortController().signal }
@@ -72,7 +72,8 @@ describe('a session', needs('postgres'), () => {
     })
   })
 
-  test('of a slot that finds its table rewritten reads nothing', async () => {
+  test('of a slot that finds its table rewritten reads nothing', async (t) => {
+    if (await skippedBefore(14, t)) return
     await sql('insert into pymar_items select i from generate_series(1, 10) i on conflict do nothing')
     const plan = await Items.partitions(1, context)
     await plan.close?.()

@@ -62,22 +62,26 @@ interface Inside {
   readonly processID: number
   readonly secretKey: number
   readonly ssl: unknown
+  /** Whether TLS begins at once, or is asked for. */
+  readonly sslNegotiation: 'direct' | 'postgres'
 }
 
 /** What pg does to cancel a query, and its types do not tell of. */
 interface Canceller extends NodeJS.EventEmitter {
   connect(portOrPath: number | string, host?: string): void
+  requestSsl(): void
   cancel(processID: number, secretKey: number): void
 }
 
 /** Has the server end what it does for a client, as whoever holds the client's key may: over a connection of its own, and without logging in. */
 export function cancelStatement(client: Client): void {
-  const { processID, secretKey, ssl } = client as unknown as Inside
+  const { processID, secretKey, ssl, sslNegotiation } = client as unknown as Inside
   if (processID === undefined || processID === null) return
   const { host, port } = client
-  const canceller = new pg.Connection({ ssl } as object) as unknown as Canceller
+  const canceller = new pg.Connection({ ssl, sslNegotiation } as object) as unknown as Canceller
   // That it cannot be told is no loss: its connection is closed too, and then it ends with the next row that it cannot send.
   canceller.on('error', () => {})
+  if (ssl && sslNegotiation !== 'direct') canceller.once('connect', () => canceller.requestSsl())
   canceller.once(ssl ? 'sslconnect' : 'connect', () => canceller.cancel(processID, secretKey))
   if (host.startsWith('/')) canceller.connect(`${host}/.s.PGSQL.${port}`)
   else canceller.connect(port, host)

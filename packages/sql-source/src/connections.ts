@@ -1,7 +1,7 @@
 import { type Client, connect, keepAlive } from './client.ts'
 import type { Settings } from './settings.ts'
 
-/** Connections that nobody has used for so long, in milliseconds, are closed. */
+/** Connections that nobody has used for so long, in milliseconds, are closed; CONF may say otherwise, as it may to pg's pools. */
 const IDLE_MS = 30_000
 
 interface Idle {
@@ -25,29 +25,34 @@ export interface Taken {
 /** Takes the connection that waits, or makes one. */
 export async function takeConnection(settings: Settings): Promise<Taken> {
   const key = keyOf(settings)
+  const idleMs = idleMsOf(settings)
   const waiting = idle.get(key)
   if (waiting) {
     idle.delete(key)
     clearTimeout(waiting.timer)
     keepAlive(waiting.client, true)
-    return taken(key, waiting.client, false)
+    return taken(key, waiting.client, false, idleMs)
   }
   const client = await connect(settings, 'pymar slot')
   client.once('end', () => forget(key, client))
-  return taken(key, client, true)
+  return taken(key, client, true, idleMs)
 }
 
-function taken(key: string, client: Client, isNew: boolean): Taken {
+function taken(key: string, client: Client, isNew: boolean, idleMs: number): Taken {
   const drop = () => {
     forget(key, client)
     client.end().catch(() => {})
   }
   const giveBack = () => {
     if (idle.has(key)) return drop()
-    idle.set(key, { client, timer: setTimeout(drop, IDLE_MS).unref() })
+    idle.set(key, { client, timer: setTimeout(drop, idleMs).unref() })
     keepAlive(client, false)
   }
   return { client, isNew, giveBack, drop }
+}
+
+function idleMsOf({ conf: { idleTimeoutMillis } }: Settings): number {
+  return typeof idleTimeoutMillis === 'number' ? idleTimeoutMillis : IDLE_MS
 }
 
 /** A connection that has ended waits for nobody. */

@@ -1,5 +1,8 @@
 import { PymarError } from '@pymar/core'
 
+const CONNECTIONS =
+  'each slot keeps one connection, and the script another: allow more (max_connections, or the pool_size of a pooler), or use fewer slots'
+
 /** What to do, by SQLSTATE. */
 const ADVICE: Readonly<Record<string, string>> = {
   '28000': 'look at the user and the password in CONF',
@@ -11,7 +14,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   '42501': 'grant SELECT to the user of CONF',
   '42P18': 'say its type in the SQL, such as $1::int',
   '42883': 'look at the types: a column of json cannot be sorted or compared, jsonb can',
-  '53300': 'each slot keeps one connection, and the script another: allow more (max_connections), or use fewer slots',
+  '53300': CONNECTIONS,
   '40001': 'a standby had to give way to its primary: let it wait (max_standby_streaming_delay, hot_standby_feedback), or read the primary',
   '55P03': 'somebody holds the table for himself for longer than lock_timeout: raise that for this user, or wait for him',
   '57014': 'if that was a time limit: raise statement_timeout or lock_timeout for this user, or split into more partitions',
@@ -26,14 +29,15 @@ const WHY_LOST =
 export function sourceFailed(doing: string, name: string, error: unknown): PymarError {
   if (error instanceof PymarError) return error
   const lost = NO_SNAPSHOT.test(String((error as { readonly routine?: unknown } | undefined)?.routine))
-  const advice = lost ? WHY_LOST : ADVICE[codeOf(error)]
+  const advice = lost ? WHY_LOST : adviceOn(error)
   const found = `${lost ? 'its snapshot is gone: ' : ''}${messageOf(error)}`
   return new PymarError('SOURCE_FAILED', `Cannot ${doing} ${name}: ${found}${advice ? `; ${advice}` : ''}`, { cause: error })
 }
 
 /** The error of a job whose snapshot is lost with the connection that held it. */
 export function snapshotLost(name: string, error: unknown): PymarError {
-  const found = `${messageOf(error)}; other data would be read without it, so the job cannot go on: start it again`
+  const advice = adviceOn(error)
+  const found = `${messageOf(error)}; other data would be read without it, so the job cannot go on: start it again${advice ? `; ${advice}` : ''}`
   return new PymarError('SOURCE_FAILED', `Cannot hold the snapshot of ${name}: ${found}`, { cause: error })
 }
 
@@ -51,6 +55,11 @@ export function isConnectionError(error: unknown): boolean {
     code === '' &&
     /^(Connection terminated|timeout expired|timeout exceeded|Client has encountered a connection error)/.test(messageOf(error))
   )
+}
+
+function adviceOn(error: unknown): string | undefined {
+  // What PgBouncer says, with a SQLSTATE that says nothing.
+  return messageOf(error) === 'query_wait_timeout' ? CONNECTIONS : ADVICE[codeOf(error)]
 }
 
 function codeOf(error: unknown): string {
