@@ -114,15 +114,17 @@ async function plans(quick: boolean): Promise<Row[]> {
   ]
 }
 
-/** Of a slot of its own each. */
+/** Of a slot of its own each, which reads as many rows in all: V8 takes what it may before it collects. */
 async function memory(): Promise<Row[]> {
   const rows: Row[] = []
-  for (const [what, source] of [
-    ['1e5', FewOrders],
-    ['5e6', Orders],
+  for (const [what, source, times] of [
+    ['1e5 rows, 50 times', FewOrders, LARGE / SMALL],
+    ['5e6 rows', Orders, 1],
   ] as const) {
     const producer = new Memory({ slots: 1 })
-    rows.push({ what: `peak memory of a slot that reads ${what} rows`, value: mib((await producer.map(source)) * 1024) })
+    let most = 0
+    for (let i = 0; i < times; i++) most = Math.max(most, (await producer.map(source)) * 1024)
+    rows.push({ what: `peak memory of a slot that reads ${what}`, value: mib(most) })
     await producer.close()
   }
   return rows
