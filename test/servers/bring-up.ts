@@ -1,5 +1,6 @@
 import { DebianInstaller } from './debian-package.ts'
 import { startComposeService } from './docker-compose.ts'
+import { buildGo } from './go-build.ts'
 import { describeFailure, loginFailure } from './log-in.ts'
 import { hostOf, maskUrl } from './mask-url.ts'
 import { mongo } from './mongo.ts'
@@ -27,7 +28,7 @@ type Found = Omit<ServerUp, 'name'>
 type Attempt = (kind: ServerKind, context: BringUpContext & { readonly installer: DebianInstaller }) => Promise<Found | string>
 
 /** In this order, until one brings the server. A server that an environment variable names comes before, and is final. */
-const ATTEMPTS: readonly Attempt[] = [onDefaultPort, fromBinary, fromDebianPackage, fromCompose]
+const ATTEMPTS: readonly Attempt[] = [onDefaultPort, fromBinary, fromDebianPackage, fromGo, fromCompose]
 
 /**
  * Brings servers up side by side; whatever fails or is interrupted leaves nothing behind.
@@ -111,6 +112,14 @@ async function fromDebianPackage(kind: ServerKind, context: Parameters<Attempt>[
     if (typeof found !== 'string') return { ...found, how: `${found.how} (Debian's package ${kind.debianPackage}, installed just now)` }
   }
   return `Debian's ${kind.debianPackage} was installed, but brought no server`
+}
+
+async function fromGo(kind: ServerKind, context: Parameters<Attempt>[1]): Promise<Found | string> {
+  const { substitute } = kind
+  if (!substitute) return `nothing takes the place of ${kind.program}`
+  const built = await buildGo(substitute.module, context.signal)
+  if ('why' in built) return built.why
+  return fromBinary({ ...kind, start: substitute.start, findBinary: () => built.binary }, context)
 }
 
 async function fromCompose(kind: ServerKind, context: BringUpContext): Promise<Found | string> {

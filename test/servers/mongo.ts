@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { MongoClient } from 'mongodb'
 import { firstExecutable, onPath } from './find-binary.ts'
 import { freePort } from './free-port.ts'
@@ -19,6 +20,8 @@ export const mongo: ServerKind = {
   logsIn,
   findBinary: () => firstExecutable(onPath('mongod')),
   start,
+  // FerretDB, which speaks MongoDB's protocol, on SQLite in memory.
+  substitute: { module: fileURLToPath(new URL('ferretdb/', import.meta.url)), start: startFerretDb },
 }
 
 async function logsIn(url: string): Promise<void> {
@@ -35,7 +38,15 @@ async function start(binary: string, folder: string, signal: AbortSignal): Promi
   const data = join(folder, 'data')
   mkdirSync(data)
   const port = await freePort()
-  const args = ['--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket']
+  return startOn(port, binary, ['--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket'], folder, signal)
+}
+
+async function startFerretDb(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {
+  const port = await freePort()
+  return startOn(port, binary, [`127.0.0.1:${port}`, 'file:./?mode=memory'], folder, signal)
+}
+
+async function startOn(port: number, binary: string, args: readonly string[], folder: string, signal: AbortSignal): Promise<StartedServer> {
   const server = new ServerProcess(binary, args, { cwd: folder, env: { ...process.env, HOME: folder } })
   try {
     const url = `mongodb://127.0.0.1:${port}`

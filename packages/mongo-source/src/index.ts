@@ -1,1 +1,1 @@
-export {}
+export { MongoDataSource } from './mongo-source.ts'

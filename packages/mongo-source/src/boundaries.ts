@@ -1,0 +1,105 @@
+import type { Partition } from '@pymar/core'
+import type { Boundary } from './bson-order.ts'
+import { type Connection, type Document, documentsOf, refusedOr, send, toText } from './client.ts'
+import { type Cut, countCommand, probeCommand, sampleCommand } from './commands.ts'
+import { unreadable } from './errors.ts'
+import type { Reading } from './settings.ts'
+import { packRange } from './shared.ts'
+
+/** What is planned: which documents, for whom. */
+export interface Scene {
+  readonly name: string
+  readonly connection: Connection
+  readonly reading: Reading
+  readonly cut: Cut
+  /** Which documents, of all as they are sorted. */
+  readonly extent: { readonly offset?: number; readonly limit?: number }
+  readonly signal: AbortSignal
+}
+
+/** Collections of so many documents are not counted, and their boundaries not looked for at exact positions, where nobody asks for these. */
+const LARGE = 200_000
+/** Documents that are sampled for each partition: their sizes differ by a tenth or so. */
+const SAMPLES = 100
+/** Of all documents, at most: up to a twentieth the server reads no others. */
+const SAMPLED = 0.04
+/** Fewer of a partition's samples than this tell nothing. */
+const LEAST_SAMPLES = 20
+
+/** How many documents there are, or may be of use. */
+export async function countDocuments({ connection, reading, cut, extent }: Pick<Scene, 'connection' | 'reading' | 'cut' | 'extent'>) {
+  const { offset = 0, limit } = extent
+  // One more tells whether the last one asked for is the last there is.
+  const [found] = await documentsOf(connection, reading, countCommand(reading, cut, limit === undefined ? undefined : offset + limit + 1))
+  return Number(found?.['n'] ?? 0)
+}
+
+/** Partitions of exactly as many documents each, give or take one. */
+export async function planExactly(scene: Scene, count: number): Promise<Partition[]> {
+  const { offset = 0, limit } = scene.extent
+  const total = await countDocuments(scene)
+  const end = Math.min(total, offset + (limit ?? total))
+  const start = Math.min(offset, end)
+  const positions = bordersOf(start, end, Math.min(count, end - start))
+  const boundaries = new Map<number, Boundary>()
+  let before: { readonly position: number; readonly boundary: Boundary } | undefined
+  // Before the first document there is nothing to tell apart, nor behind the last one.
+  for (const position of positions.filter((border) => border > 0 && border < total)) {
+    const boundary = await boundaryAt(scene, before?.boundary, position - (before?.position ?? 0))
+    if (!boundary) throw unreadable(scene.name, 'documents were deleted meanwhile; start the job again')
+    before = { position, boundary }
+    boundaries.set(position, boundary)
+  }
+  return partitionsBetween(positions, (position) => boundaries.get(position))
+}
+
+/** Places that cut a range into so many parts, with both its ends. */
+function bordersOf(start: number, end: number, parts: number): number[] {
+  return Array.from({ length: parts + 1 }, (_, i) => (i === parts ? end : start + Math.floor(((end - start) / parts) * i)))
+}
+
+function partitionsBetween(borders: readonly number[], boundaryAt: (border: number) => Boundary | undefined): Partition[] {
+  return borders.slice(1).map((to, index) => {
+    const from = borders[index] as number
+    return { index, offset: from, limit: to - from, hint: packRange({ from: boundaryAt(from), to: boundaryAt(to) }) }
+  })
+}
+
+/** The boundary so many documents behind another one, or behind the first; undefined if there are not so many. */
+export async function boundaryAt(
+  { connection, reading, cut, signal }: Scene,
+  from: Boundary | undefined,
+  skip: number,
+): Promise<Boundary | undefined> {
+  signal.throwIfAborted()
+  const [found] = await documentsOf(connection, reading, probeCommand(reading, cut, from, skip))
+  return found && boundaryOf(found, reading)
+}
+
+/** Partitions of about as many documents each, by a sample of them; undefined where that is not worth it, or the server cannot. */
+export async function planBySample(scene: Scene, count: number): Promise<Partition[] | undefined> {
+  const { connection, reading, extent } = scene
+  if (extent.offset !== undefined || extent.limit !== undefined) return undefined
+  const total = (await refusedOr(send(connection, reading, { count: reading.collection })))?.['n']
+  if (!(total >= LARGE)) return undefined
+  const size = Math.floor(Math.min(SAMPLES * count, SAMPLED * total))
+  const found = await refusedOr(documentsOf(connection, reading, sampleCommand(reading, size)))
+  if (!found || found.length < LEAST_SAMPLES * count) return undefined
+  // The same document may have been picked twice.
+  const texts = new Map(found.map((document) => boundaryOf(document, reading)).map((boundary) => [toText(boundary), boundary]))
+  const boundaries = [...texts.values()]
+  const about = (place: number) => Math.round((place / boundaries.length) * (found.length / size) * total)
+  const places = bordersOf(0, boundaries.length, count)
+  const borders = new Map(places.slice(1, -1).map((place) => [about(place), boundaries[place]]))
+  return partitionsBetween(places.map(about), (border) => borders.get(border))
+}
+
+function boundaryOf(document: Document, { sort }: Reading): Boundary {
+  return sort.map(([field]) => valueAt(document, field))
+}
+
+function valueAt(document: Document, path: string): unknown {
+  let value: unknown = document
+  for (const name of path.split('.')) value = (value as Document | null | undefined)?.[name]
+  return value ?? null
+}

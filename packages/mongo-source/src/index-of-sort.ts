@@ -1,0 +1,54 @@
+import { boundaryAt, type Scene } from './boundaries.ts'
+import { type Document, documentsOf, refusedOr, send, toText } from './client.ts'
+import { arrayCommand, explainCommand, indexesCommand } from './commands.ts'
+import { unreadable } from './errors.ts'
+import type { SortField } from './settings.ts'
+
+/** The index that gives all documents as they are sorted, if there is one and the server keeps to bounds of it. */
+export async function indexOfSort(scene: Scene): Promise<string | undefined> {
+  const { connection, reading } = scene
+  // A view has none, and says so by refusing.
+  const indexes = (await refusedOr(documentsOf(connection, reading, indexesCommand(reading)))) ?? []
+  const found = indexes.find((index) => hasOrder(index, reading.sort))
+  if (!found) return undefined
+  const name = String(found['name'])
+  return (await keepsBounds(scene, name)) ? name : undefined
+}
+
+function hasOrder({ key, sparse, partialFilterExpression, hidden, collation, name }: Document, sort: readonly SortField[]): boolean {
+  if (sparse || partialFilterExpression || hidden || (collation && name !== '_id_')) return false
+  return JSON.stringify(Object.entries(key as object).map(([field, way]) => [field, Number(way)])) === JSON.stringify(sort)
+}
+
+/** Some servers take bounds of an index, and give documents from the first one on. */
+async function keepsBounds(scene: Scene, index: string): Promise<boolean> {
+  const all: Scene = { ...scene, reading: { ...scene.reading, filter: {} } }
+  const second = await boundaryAt(all, undefined, 1)
+  if (!second) return false
+  const found = await refusedOr(boundaryAt({ ...all, cut: { ...all.cut, index } }, second, 0))
+  return found !== undefined && toText(found) === toText(second)
+}
+
+/**
+ * Refuses documents that hold an array where they are sorted by: they would be in several ranges.
+ *
+ * @throws {PymarError} `SOURCE_FAILED`, with one of them.
+ */
+export async function refuseArrays(scene: Scene, index: string | undefined): Promise<void> {
+  const { name, connection, reading, cut } = scene
+  const fields = reading.sort.map(([field]) => field).filter((field) => field !== '_id')
+  if (fields.length === 0 || (index !== undefined && (await hasSeenNone(scene, index)))) return
+  const [found] = await documentsOf(connection, reading, arrayCommand(reading, cut))
+  if (!found) return
+  const where = `${fields.length > 1 ? 'one of the fields' : 'the field'} ${fields.map((field) => `"${field}"`).join(', ')} of SORT`
+  throw unreadable(
+    name,
+    `${where} holds an array in the document with _id ${toText(found['_id'])}, which would be in several partitions; sort by another field`,
+  )
+}
+
+/** Whether an index has never seen an array; it says so itself. */
+async function hasSeenNone({ connection, reading }: Scene, index: string): Promise<boolean> {
+  const explained = await refusedOr(send(connection, reading, explainCommand(reading, index)))
+  return /"isMultiKey":false/.test(JSON.stringify(explained)) && !/"isMultiKey":true/.test(JSON.stringify(explained))
+}

@@ -1,0 +1,85 @@
+import { type Client, type Cursor, killSession, mayTryAgain, openCursor, withSession } from './client.ts'
+import { BLOCK_DOCUMENTS, readCommand } from './commands.ts'
+import { giveBack, takeClient } from './connections.ts'
+import { sourceFailed } from './errors.ts'
+import type { Place } from './settings.ts'
+import { type Range, type Shared, unpackRange, unpackShared } from './shared.ts'
+
+/** Times that one partition is tried. */
+const TRIES = 3
+
+/** The documents of one partition, in blocks. */
+export async function* readPartition(place: Place, shared: Shared, range: Range, signal: AbortSignal): AsyncGenerator<unknown[]> {
+  for (let attempt = 1; ; attempt++) {
+    let delivered = false
+    try {
+      const client = await takeClient(place)
+      try {
+        for await (const block of blocksOf(client, shared, range, signal)) {
+          delivered = true
+          yield block
+        }
+        return
+      } finally {
+        giveBack(place)
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      // Another connection may do, as long as nobody has seen a document.
+      if (delivered || attempt === TRIES || !mayTryAgain(error)) throw sourceFailed('read', place.name, error)
+    }
+  }
+}
+
+async function* blocksOf(client: Client, shared: Shared, range: Range, signal: AbortSignal): AsyncGenerator<unknown[]> {
+  signal.throwIfAborted()
+  const connection = withSession(client)
+  const { reading, cut } = unpackShared(shared)
+  const cursor = openCursor(connection, reading, readCommand(reading, cut, unpackRange(range)))
+  // Not every server knows sessions; its cursor is ended too.
+  const abort = () => void killSession(connection).catch(() => {})
+  signal.addEventListener('abort', abort, { once: true })
+  let ahead = nextBlock(cursor)
+  try {
+    for (;;) {
+      const block = await unlessAborted(ahead, signal)
+      if (block.length === 0) return
+      ahead = nextBlock(cursor)
+      // Its failure is met at the next await; until then it must not count as unhandled.
+      ahead.catch(() => {})
+      // The next block is asked for before this one is computed.
+      await new Promise((asked) => setImmediate(asked))
+      yield block
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // A cursor has a name, by which it is ended, once the server has answered. Nobody waits for that.
+    void ahead
+      .catch(() => {})
+      .then(() => cursor.close())
+      .then(() => connection.session.endSession())
+      .catch(() => {})
+  }
+}
+
+/** What is waited for, or the reason of an abort, whichever comes first. */
+async function unlessAborted<T>(waited: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  try {
+    return await Promise.race([waited, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+async function nextBlock(cursor: Cursor): Promise<unknown[]> {
+  const block: unknown[] = []
+  while (block.length < BLOCK_DOCUMENTS && (await cursor.hasNext())) {
+    for (const document of cursor.readBufferedDocuments(BLOCK_DOCUMENTS - block.length)) block.push(document)
+  }
+  return block
+}

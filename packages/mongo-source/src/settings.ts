@@ -1,0 +1,130 @@
+import { PymarError } from '@pymar/core'
+
+/** The static members of a source class. */
+export interface MongoClass {
+  readonly name: string
+  readonly CONF?: unknown
+  readonly FILTER?: unknown
+  readonly PROJECTION?: unknown
+  readonly SORT?: unknown
+  readonly PIPELINE?: unknown
+  readonly READ?: unknown
+  readonly RAW?: unknown
+}
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** A field that documents are sorted by: its path, with dots. */
+export type SortField = readonly [field: string, direction: 1 | -1]
+
+/** What is read: that of the script's class, for all of a job. */
+export interface Reading {
+  readonly db: string
+  readonly collection: string
+  readonly filter: Fields
+  readonly projection?: Fields
+  /** Ends with `_id`, so that no two documents are sorted alike. */
+  readonly sort: readonly SortField[]
+  readonly pipeline: readonly Fields[]
+  readonly preference?: string
+  readonly concern?: string
+  readonly raw: boolean
+}
+
+/** Where it is read from: that of each process's class. */
+export interface Place {
+  /** The class's. */
+  readonly name: string
+  readonly uri: string
+}
+
+interface Rule {
+  readonly holds: (value: unknown) => boolean
+  readonly rule: string
+}
+
+const PREFERENCES: readonly unknown[] = [undefined, 'primary', 'primaryPreferred', 'secondary', 'secondaryPreferred', 'nearest']
+const CONCERNS: readonly unknown[] = [undefined, 'local', 'available', 'majority', 'linearizable', 'snapshot']
+/** Stages that write what a job only reads. */
+const WRITING = ['$out', '$merge']
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isPort = (value: unknown) => value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536)
+const OBJECT: Rule = { holds: isObject, rule: 'an object' }
+const RULES: Readonly<Record<Exclude<keyof MongoClass, 'name'>, Rule>> = {
+  CONF: {
+    holds: (value) =>
+      isObject(value) &&
+      isText(value['db']) &&
+      isText(value['collection']) &&
+      (isText(value['uri']) || (isText(value['ip']) && isPort(value['port']))),
+    rule: '{ uri, db, collection } or { ip, port, db, collection }',
+  },
+  FILTER: OBJECT,
+  PROJECTION: OBJECT,
+  SORT: {
+    holds: (value) => isObject(value) && Object.keys(value).length > 0 && Object.values(value).every((way) => way === 1 || way === -1),
+    rule: 'an object of fields with 1 or -1',
+  },
+  PIPELINE: {
+    holds: (value) => Array.isArray(value) && value.every((stage) => isObject(stage) && !WRITING.some((name) => name in stage)),
+    rule: `a list of stages, without ${WRITING.join(' and ')}`,
+  },
+  READ: {
+    holds: (value) => isObject(value) && PREFERENCES.includes(value['preference']) && CONCERNS.includes(value['concern']),
+    rule: `{ preference: ${PREFERENCES.slice(1).join(' or ')}, concern: ${CONCERNS.slice(1).join(' or ')} }`,
+  },
+  RAW: { holds: (value) => typeof value === 'boolean', rule: 'true or false' },
+}
+
+/**
+ * Reads the class attributes of a source.
+ *
+ * @throws {PymarError} `INVALID_ARGUMENT` if one of them is missing, or breaks its rule.
+ */
+export function readSettings(source: MongoClass): { readonly place: Place; readonly reading: Reading } {
+  const { name } = source
+  for (const [attribute, { holds, rule }] of Object.entries(RULES)) {
+    const value = source[attribute as keyof MongoClass]
+    const isMissing = value === undefined && attribute !== 'CONF'
+    if (!isMissing && !holds(value)) throw new PymarError('INVALID_ARGUMENT', `Cannot read ${attribute} of ${name} as it must be ${rule}`)
+    if (attribute !== 'CONF') checkData(name, attribute, value)
+  }
+  const { CONF, FILTER = {}, PROJECTION, SORT = {}, PIPELINE = [], READ = {}, RAW = false } = source
+  const { db, collection } = CONF as { readonly db: string; readonly collection: string }
+  const { preference, concern } = READ as { readonly preference?: string; readonly concern?: string }
+  const reading: Reading = {
+    db,
+    collection,
+    filter: FILTER as Fields,
+    ...(PROJECTION !== undefined && { projection: PROJECTION as Fields }),
+    sort: sortFields(SORT as Record<string, 1 | -1>),
+    pipeline: PIPELINE as Fields[],
+    ...(preference !== undefined && { preference }),
+    ...(concern !== undefined && { concern }),
+    raw: RAW as boolean,
+  }
+  return { place: { name, uri: uriOf(CONF as Record<string, string>) }, reading }
+}
+
+function uriOf({ uri, ip = '', port = '27017' }: Readonly<Record<string, string>>): string {
+  return uri ?? `mongodb://${ip.includes(':') ? `[${ip}]` : ip}:${port}`
+}
+
+function sortFields(sort: Readonly<Record<string, 1 | -1>>): SortField[] {
+  const fields = Object.entries(sort)
+  const at = fields.findIndex(([field]) => field === '_id')
+  // What follows _id sorts nothing any more.
+  return at < 0 ? [...fields, ['_id', 1]] : fields.slice(0, at + 1)
+}
+
+/** BSON has no functions, and would take what is undefined for null, or for nothing. */
+function checkData(name: string, path: string, value: unknown, isTop = true): void {
+  const found = typeof value
+  if (found === 'function' || found === 'symbol' || (found === 'undefined' && !isTop))
+    throw new PymarError('INVALID_ARGUMENT', `Cannot read ${path} of ${name} as it must be data: it is ${found}`)
+  if (found !== 'object' || value === null || '_bsontype' in (value as object)) return
+  if (value instanceof Date || value instanceof RegExp || ArrayBuffer.isView(value)) return
+  for (const [key, inner] of Object.entries(value as object)) checkData(name, `${path}.${key}`, inner, false)
+}
