@@ -1,94 +1,159 @@
 // needs: mongo
+// Exact positions: whatever documents are sorted by, partitions hold each of them once, in order.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { DataSourceFactory, type PlanContext } from '@pymar/core'
+import { DataSourceFactory } from '@pymar/core'
 import { MongoDataSource } from '@pymar/mongo-source'
-import { type Document, Long, MongoClient, ObjectId } from 'mongodb'
+import fc from 'fast-check'
+import { Decimal128, type Document, Long, MaxKey, MinKey, MongoClient, ObjectId, Timestamp } from 'mongodb'
 import { inline } from '../conformance/transports.ts'
 import { List } from '../jobs/lists.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
 
-const context: PlanContext = { params: undefined, length: () => Promise.resolve(0), signal: new AbortController().signal }
+const RUNS = Number(process.env['PYMAR_ORDER_RUNS'] ?? 25)
+const DB = 'pymar_tests_order'
 
-describe('a collection of MongoDB as a source', needs('mongo'), () => {
+const id = (n: number) => new ObjectId(n.toString(16).padStart(24, '0'))
+/** Values of the types that every server has, and of those that a mongod has too. */
+const COMMON = [-5, 0, 2.5, Long.fromNumber(7_000_000_000), '', 'a', 'B', 'ä', id(1), id(2), new Date(86_400_000), new Date(1e12), { x: 1 }]
+const RARE = [
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  Decimal128.fromString('2.75'),
+  new MinKey(),
+  new MaxKey(),
+  new Timestamp({ t: 5, i: 1 }),
+  true,
+  false,
+  { x: 1, y: 'a' },
+]
+
+describe('SORT', needs('mongo'), () => {
   let client: MongoClient
-  const collection = () => client.db('pymar_tests').collection<Document>('mixed')
-  const source = (attributes: object = {}) => {
-    class Mixed extends MongoDataSource<Document> {}
-    Object.assign(Mixed, { CONF: { uri: serverUrl('mongo'), db: 'pymar_tests', collection: 'mixed' }, ...attributes })
-    return Mixed
-  }
+  let isMongod = false
+  const collection = (name = 'sorted') => client.db(DB).collection<Document>(name)
+
   before(async () => {
     client = await new MongoClient(serverUrl('mongo')).connect()
-    await collection()
-      .drop()
-      .catch(() => {})
-    const ids = [
-      ...Array.from({ length: 40 }, (_, i) => i - 20),
-      2.5,
-      Long.fromNumber(7_000_000_000),
-      ...'abcde',
-      new ObjectId(),
-      new ObjectId(),
-      new Date(86_400_000),
-      new Date(),
-    ]
-    const documents = ids.map((_id, i) => ({
+    await client.db(DB).dropDatabase()
+    await collection('known').insertOne({ known: 1 })
+    isMongod = await client
+      .db(DB)
+      .command({ find: 'known', filter: { known: { $type: 'decimal' } } })
+      .then(Boolean, () => false)
+    const values = [...COMMON, ...(isMongod ? RARE : [])]
+    const ids = [...values, ...(isMongod ? [null] : []), ...Array.from({ length: 60 }, (_, i) => i + 10)]
+    const documents = ids.map((_id, n) => ({
       _id,
-      n: i,
-      half: i % 2 === 0 ? null : Math.floor(i / 4),
-      ...(i % 3 === 0 ? {} : { maybe: i % 5 === 0 ? 'text' : i % 7 }),
+      n,
+      ...(n % 7 !== 0 && { few: n % 3 === 0 ? null : [1, 'x', 2.5, id(7)][n % 4] }),
+      in: { deep: n % 5 === 0 ? 'text' : n % 6 },
+      any: values[(n * 5) % values.length],
     }))
-    await collection().insertMany(documents.sort(() => 0.5 - ((documents.length * 7919) % 13) / 13) as never)
+    // A command, since the driver would give an id to the document whose id is null.
+    const ordered = documents.toSorted((a, b) => ((a.n * 31) % 97) - ((b.n * 31) % 97))
+    assert.equal((await client.db(DB).command({ insert: 'sorted', documents: ordered }))['n'], documents.length)
   })
   after(async () => {
-    await collection()
-      .drop()
-      .catch(() => {})
+    await client.db(DB).dropDatabase()
     await client.close()
   })
 
-  for (const [what, attributes, sort] of [
-    ['_id, of many types', {}, { _id: 1 }],
-    ['_id, descending', { SORT: { _id: -1 } }, { _id: -1 }],
-    ['a field that is null, a number or not there', { SORT: { maybe: 1 } }, { maybe: 1, _id: 1 }],
-    ['several fields, one of them descending', { SORT: { half: -1, n: 1 } }, { half: -1, n: 1 }],
+  const field = fc.constantFrom('_id', 'n', 'few', 'in.deep', 'any', 'missing')
+  const way = fc.constantFrom(1 as const, -1 as const)
+  const sorts = fc.uniqueArray(fc.tuple(field, way), { minLength: 1, maxLength: 3, selector: ([name]) => name })
+  const filters = fc.constantFrom<object>({}, { n: { $lt: 50 } }, { few: { $exists: true } })
+  const extent = fc.record({ offset: fc.nat(100), limit: fc.nat(100) }, { requiredKeys: [] })
+  const counts = fc.integer({ min: 1, max: 12 })
+
+  for (const [how, pipeline, makesIndex] of [
+    ['by filters', [{ $match: {} }], false],
+    ['as the server can', undefined, false],
+    ['with an index', undefined, true],
   ] as const) {
-    test(`partitions by ${what} hold each document once, in order, from any offset on`, async () => {
-      const all = await collection()
-        .find()
-        .sort(sort as never)
-        .toArray()
-      const numbers = all.map(({ n }) => n)
-      for (const count of [1, 2, 7, 60]) {
+    test(`documents come once and in order, from any offset on and up to any limit, ${how}`, async () => {
+      const property = fc.asyncProperty(sorts, filters, extent, counts, async (sort, filter, { offset = 0, limit }, count) => {
+        class Sorted extends MongoDataSource<Document> {
+          static override CONF = { uri: serverUrl('mongo'), db: DB, collection: 'sorted' }
+          static override SORT = Object.fromEntries(sort)
+          static override FILTER = filter
+          static override PROJECTION = { _id: 0, n: 1 }
+          static override PIPELINE = pipeline as never
+        }
+        const at = sort.findIndex(([name]) => name === '_id')
+        const full = at < 0 ? [...sort, ['_id', 1] as const] : sort.slice(0, at + 1)
+        const index = makesIndex && full[0]?.[0] !== '_id' ? await collection().createIndex(new Map(full)) : undefined
+        const expected = await collection().find(filter).sort(new Map(full)).toArray()
         List.WORKERS_NUMBER = count
-        const read = (await inline.map(List, source({ ...attributes, PROJECTION: { n: 1, _id: 0 } }))) as Document[]
-        assert.deepEqual(
-          read.map(({ n }) => n),
-          numbers,
-          `${count} partitions`,
-        )
-      }
-      List.WORKERS_NUMBER = 3
-      const part = (await inline.map(
-        List,
-        new DataSourceFactory(source({ ...attributes, PROJECTION: { n: 1, _id: 0 } }), { offset: 11, limit: 25 }),
-      )) as Document[]
-      assert.deepEqual(
-        part.map(({ n }) => n),
-        numbers.slice(11, 36),
-      )
+        const source = new DataSourceFactory(Sorted, { offset, ...(limit !== undefined && { limit }) })
+        const read = (await inline.map(List, source)) as Document[]
+        if (index !== undefined) await collection().dropIndex(index)
+        const numbers = (documents: readonly Document[]) => documents.map(({ n }) => n as number)
+        assert.deepEqual(numbers(read), numbers(expected).slice(offset, limit === undefined ? undefined : offset + limit))
+      })
+      await fc.assert(property, { numRuns: RUNS })
     })
   }
 
-  test('slots are sent ranges, and skip nothing', async () => {
-    const monitored: Document[] = []
-    const watching = new MongoClient(serverUrl('mongo'), { monitorCommands: true })
-    await watching.close()
-    const plan = await source().partitions(5, context)
-    for (const { hint } of plan.partitions) monitored.push(hint as Document)
-    assert.equal(monitored[0]?.['from'], undefined)
-    assert.equal(monitored[4]?.['to'], undefined)
-    for (const [i, { to }] of monitored.slice(0, 4).entries()) assert.equal(to, monitored[i + 1]?.['from'])
+  test('a field that holds arrays is refused, wherever on its path', async () => {
+    for (const document of [{ in: [{ deep: 1 }, { deep: 2 }] }, { in: { deep: [1, 2] } }]) {
+      await collection('arrays')
+        .drop()
+        .catch(() => {})
+      await collection('arrays').insertMany([
+        { _id: 1 as never, in: { deep: 1 } },
+        { _id: 2 as never, ...document },
+      ])
+      class Arrays extends MongoDataSource<Document> {
+        static override CONF = { uri: serverUrl('mongo'), db: DB, collection: 'arrays' }
+        static override SORT = { 'in.deep': 1 }
+        static override PROJECTION = { _id: 1 }
+      }
+      const message =
+        /^Cannot plan the partitions of Arrays: the field "in\.deep" of SORT holds an array in the document with _id {"\$numberInt":"2"}/
+      await assert.rejects(inline.map(List, Arrays), { code: 'SOURCE_FAILED', message })
+      await collection('arrays').createIndex({ 'in.deep': 1, _id: 1 })
+      await assert.rejects(inline.map(List, Arrays), { code: 'SOURCE_FAILED', message })
+      class Others extends Arrays {
+        static override FILTER = { _id: 1 }
+      }
+      assert.equal((await inline.map(List, Others)).length, 1)
+    }
+  })
+
+  test('a large collection is cut up by a sample where the server takes one, and each document is read once', async (t) => {
+    const total = 210_000
+    const [first] = await collection('sorted')
+      .aggregate([{ $sample: { size: 1 } }])
+      .toArray()
+      .catch(() => [])
+    if (!first) return t.skip('this server takes no samples')
+    const documents = Array.from({ length: total }, (_, _id) => ({ _id, even: _id % 2 === 0 }))
+    for (let at = 0; at < total; at += 30_000) await collection('large').insertMany(documents.slice(at, at + 30_000) as never)
+    class Large extends MongoDataSource<{ _id: number }> {
+      static override CONF = { uri: serverUrl('mongo'), db: DB, collection: 'large' }
+      static override PROJECTION = { _id: 1 }
+    }
+    const context = { params: undefined, length: () => Promise.resolve(0), signal: new AbortController().signal }
+    const hints = (await Large.partitions(8, context)).partitions.map(({ hint }) => JSON.stringify(hint))
+    const others = (await Large.partitions(8, context)).partitions.map(({ hint }) => JSON.stringify(hint))
+    assert.notDeepEqual(hints, others)
+    List.WORKERS_NUMBER = 8
+    const ids = ((await inline.map(List, Large)) as { _id: number }[]).map(({ _id }) => _id)
+    assert.deepEqual(
+      ids,
+      documents.map(({ _id }) => _id),
+    )
+    const sizes: number[] = []
+    for await (const { value } of inline.map(List, Large).partials()) sizes.push((value as unknown[]).length)
+    assert.equal(sizes.length, 8)
+    assert.ok(Math.max(...sizes) < 2 * Math.min(...sizes), sizes.join(' '))
+    class Even extends Large {
+      static override FILTER = { even: true }
+    }
+    assert.equal((await inline.map(List, Even)).length, total / 2)
+    const exact = (await Large.partitions(8, { ...context, offset: 0 })).partitions.map(({ limit }) => limit)
+    assert.deepEqual([...new Set(exact)], [total / 8])
   })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createContext, runInContext } from 'node:vm'
 import fc from 'fast-check'
+import { Binary, Long, ObjectId } from 'mongodb'
 import { decode, encode } from '../../packages/core/dist/wire/codec.js'
 
 const through = (value: unknown) => decode(encode(value, 'a value'))
@@ -78,6 +79,13 @@ test('encode() refuses arrays with holes, wherever they are, and takes all other
   const cycle: unknown[] = [undefined, new Array(3).fill(0), { date: new Date(0) }]
   cycle.push(cycle, { cycle })
   assert.deepStrictEqual(through(cycle), cycle)
+})
+
+test('encode() refuses values of BSON, which would lose their types, and takes data that looks like them', () => {
+  for (const value of [new ObjectId(), { a: [new Map([['b', Long.fromNumber(1)]])] }, new Binary(Buffer.from('a'))]) {
+    assert.throws(() => encode(value, 'a value'), { code: 'UNSERIALIZABLE', message: /a value of BSON \((ObjectId|Long|Binary)\), whose/ })
+  }
+  assert.deepEqual(through({ _bsontype: 'ObjectId' }), { _bsontype: 'ObjectId' })
 })
 
 test('encode() refuses what is no data, and says what it found', () => {

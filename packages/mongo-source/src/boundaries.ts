@@ -66,7 +66,7 @@ function partitionsBetween(borders: readonly number[], boundaryAt: (border: numb
 }
 
 /** The boundary so many documents behind another one, or behind the first; undefined if there are not so many. */
-export async function boundaryAt(
+async function boundaryAt(
   { connection, reading, cut, signal }: Scene,
   from: Boundary | undefined,
   skip: number,
@@ -94,7 +94,7 @@ export async function planBySample(scene: Scene, count: number): Promise<Partiti
   return partitionsBetween(places.map(about), (border) => borders.get(border))
 }
 
-function boundaryOf(document: Document, { sort }: Reading): Boundary {
+export function boundaryOf(document: Document, { sort }: Reading): Boundary {
   return sort.map(([field]) => valueAt(document, field))
 }
 

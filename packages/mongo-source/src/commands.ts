@@ -91,6 +91,12 @@ export function probeCommand(reading: Reading, cut: Cut, from: Boundary | undefi
   }
 }
 
+/** Finds the key of the last document of all from a boundary on. */
+export function lastCommand(reading: Reading, cut: Cut, from?: Boundary): Command {
+  const backwards = reading.sort.map(([field, way]) => [field, -way as 1 | -1] as const)
+  return { ...probeCommand(reading, cut, from, 0), sort: sortDocument(backwards) }
+}
+
 /** Counts documents; up to a limit, where there is one. */
 export function countCommand(reading: Reading, cut: Cut, limit?: number): Command {
   const { collection, filter } = reading

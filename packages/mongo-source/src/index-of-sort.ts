@@ -1,6 +1,6 @@
-import { boundaryAt, type Scene } from './boundaries.ts'
+import { boundaryOf, type Scene } from './boundaries.ts'
 import { type Document, documentsOf, refusedOr, send, toText } from './client.ts'
-import { arrayCommand, explainCommand, indexesCommand } from './commands.ts'
+import { arrayCommand, type Command, explainCommand, indexesCommand, lastCommand, probeCommand } from './commands.ts'
 import { unreadable } from './errors.ts'
 import type { SortField } from './settings.ts'
 
@@ -20,13 +20,23 @@ function hasOrder({ key, sparse, partialFilterExpression, hidden, collation, nam
   return JSON.stringify(Object.entries(key as object).map(([field, way]) => [field, Number(way)])) === JSON.stringify(sort)
 }
 
-/** Some servers take bounds of an index, and give documents from the first one on. */
+/**
+ * Whether documents from a boundary on are those that they should be. Some servers take bounds, and give all documents; and a range without
+ * an end does not hold a document whose key is the greatest that there can be, a MaxKey.
+ */
 async function keepsBounds(scene: Scene, index: string): Promise<boolean> {
-  const all: Scene = { ...scene, reading: { ...scene.reading, filter: {} } }
-  const second = await boundaryAt(all, undefined, 1)
+  const { connection, reading, cut } = scene
+  const all = { ...reading, filter: {} }
+  const keyOf = async (command: Command) => {
+    const [found] = (await refusedOr(documentsOf(connection, all, command))) ?? []
+    return found && boundaryOf(found, all)
+  }
+  const second = await keyOf(probeCommand(all, cut, undefined, 1))
   if (!second) return false
-  const found = await refusedOr(boundaryAt({ ...all, cut: { ...all.cut, index } }, second, 0))
-  return found !== undefined && toText(found) === toText(second)
+  const bounded = { ...cut, index }
+  const first = await keyOf(probeCommand(all, bounded, second, 0))
+  const [last, lastOfAll] = [await keyOf(lastCommand(all, bounded, second)), await keyOf(lastCommand(all, cut))]
+  return toText([first, last]) === toText([second, lastOfAll])
 }
 
 /**

@@ -1,6 +1,6 @@
 import v8 from 'node:v8'
 import { messageOf, PymarError } from '../errors.ts'
-import { findSparse } from './sparse.ts'
+import { findUnsendable } from './unsendable.ts'
 
 /*
  * Values of user code (partials, params, hints, in-memory slices) travel as structured clones in V8's own format. They
@@ -74,13 +74,13 @@ class Reader extends v8.Deserializer {
  *
  * @param value Anything that can be cloned: plain data, Map, Set, Date, bigint, typed arrays, errors.
  * @param what How an error names the value, such as `the partial of partition 3 of 8`.
- * @throws {PymarError} `UNSERIALIZABLE` if it holds a function, a symbol, a SharedArrayBuffer, a native handle or an array with holes.
+ * @throws {PymarError} `UNSERIALIZABLE` if it holds a function, a symbol, a SharedArrayBuffer, a native handle, a value of BSON or an array with holes.
  */
 export function encode(value: unknown, what: string): Uint8Array {
   const writer = new Writer()
   try {
-    const length = findSparse(value)
-    if (length !== undefined) throw new TypeError(`an array of ${length} items with holes; fill them, or use a Map`)
+    const unsendable = findUnsendable(value)
+    if (unsendable !== undefined) throw new TypeError(unsendable)
     writer.writeHeader()
     writer.writeValue(value)
   } catch (error) {
