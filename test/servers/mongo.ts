@@ -34,23 +34,46 @@ async function logsIn(url: string): Promise<void> {
   }
 }
 
-async function start(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {
+function start(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {
+  return startMongod(binary, folder, [], (url) => loginFailure(mongo, url), signal)
+}
+
+/**
+ * Starts a mongod.
+ *
+ * @param failure Why it is not ready, or undefined.
+ */
+export async function startMongod(
+  binary: string,
+  folder: string,
+  args: readonly string[],
+  failure: (url: string) => Promise<string | undefined>,
+  signal: AbortSignal,
+): Promise<StartedServer> {
   const data = join(folder, 'data')
   mkdirSync(data)
   const port = await freePort()
-  return startOn(port, binary, ['--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket'], folder, signal)
+  const all = ['--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', ...args]
+  return startOn(port, binary, all, folder, failure, signal)
 }
 
 async function startFerretDb(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {
   const port = await freePort()
-  return startOn(port, binary, [`127.0.0.1:${port}`, 'file:./?mode=memory'], folder, signal)
+  return startOn(port, binary, [`127.0.0.1:${port}`, 'file:./?mode=memory'], folder, (url) => loginFailure(mongo, url), signal)
 }
 
-async function startOn(port: number, binary: string, args: readonly string[], folder: string, signal: AbortSignal): Promise<StartedServer> {
+async function startOn(
+  port: number,
+  binary: string,
+  args: readonly string[],
+  folder: string,
+  failure: (url: string) => Promise<string | undefined>,
+  signal: AbortSignal,
+): Promise<StartedServer> {
   const server = new ServerProcess(binary, args, { cwd: folder, env: { ...process.env, HOME: folder } })
   try {
     const url = `mongodb://127.0.0.1:${port}`
-    await server.untilReady(() => loginFailure(mongo, url), signal)
+    await server.untilReady(() => failure(url), signal)
     return { url, stop: () => server.stop() }
   } catch (error) {
     await server.stop()

@@ -1,0 +1,225 @@
+// What only a mongod has: snapshots, logins, commands that take their time. On servers of the tests' own.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { PlanContext } from '@pymar/core'
+import { MongoDataSource } from '@pymar/mongo-source'
+import { BSON, type Collection, type Document, MongoClient } from 'mongodb'
+import { inline } from '../conformance/transports.ts'
+import { List } from '../jobs/lists.ts'
+import type { StartedServer } from '../servers/server.ts'
+import { noMongod, startGuarded, startReplicaSet } from './own-mongo.ts'
+
+const RUNS = Number(process.env['PYMAR_SNAPSHOT_RUNS'] ?? 5)
+
+interface Moving {
+  readonly _id: number
+  readonly amount: number
+}
+
+/** Sources of one server. */
+function sources(uri: string) {
+  abstract class Of extends MongoDataSource<Document> {
+    static override CONF = { uri, db: 'pymar_tests', collection: 'moving' }
+    /** What the slots of the latest job were told. */
+    static shared: { readonly at?: string; readonly index?: string } = {}
+    static override async partitions(count: number, context: PlanContext) {
+      const plan = await super.partitions(count, context)
+      Of.shared = plan.shared as typeof Of.shared
+      return plan
+    }
+  }
+  return Of
+}
+
+describe('a replica set', { skip: noMongod }, () => {
+  let server: StartedServer
+  let client: MongoClient
+  let moving: Collection<Moving>
+  before(async () => {
+    server = await startReplicaSet()
+    client = await new MongoClient(server.url, { directConnection: true }).connect()
+    moving = client.db('pymar_tests').collection<Moving>('moving')
+    await moving.insertMany(Array.from({ length: 5000 }, (_, _id) => ({ _id, amount: 1 })))
+  })
+  after(async () => {
+    await client?.close()
+    await server?.stop()
+  })
+
+  test(`is read as of one time, while others update, insert and delete, in ${RUNS} seeded runs`, async () => {
+    const stop = new AbortController()
+    const writers = [1, 2].map((seed) => keepWriting(moving, seed, stop.signal))
+    const Of = sources(server.url)
+    class Moving extends Of {}
+    try {
+      for (let run = 0; run < RUNS; run++) {
+        List.WORKERS_NUMBER = 16
+        const read = await inline.map(List, Moving)
+        const { at } = Of.shared
+        assert.ok(at)
+        assert.deepEqual(read, await asOf(client, at))
+      }
+    } finally {
+      stop.abort()
+      await Promise.all(writers)
+    }
+  })
+
+  test('whose snapshot is too old fails, and says what to raise', async () => {
+    const Of = sources(server.url)
+    await client.db('admin').command({ setParameter: 1, minSnapshotHistoryWindowInSeconds: 0 })
+    class Late extends Of {
+      static override async partitions(count: number, context: PlanContext) {
+        const plan = await super.partitions(count, context)
+        const { at } = plan.shared as { readonly at: string }
+        // The server forgets as it writes.
+        for (const latest = Date.now() + 30_000; await canRead(client, at); ) {
+          assert.ok(Date.now() < latest, 'it still knows')
+          await moving.updateOne({ _id: 0 }, { $inc: { amount: 1 } })
+        }
+        return plan
+      }
+    }
+    await assert.rejects(inline.map(List, Late), { code: 'SOURCE_FAILED', message: /raise minSnapshotHistoryWindowInSeconds/ })
+    await client.db('admin').command({ setParameter: 1, minSnapshotHistoryWindowInSeconds: 300 })
+  })
+
+  test('is read as READ says, and then not as of one time', async () => {
+    const Of = sources(server.url)
+    class Local extends Of {
+      static override READ = { concern: 'local', preference: 'secondaryPreferred' }
+    }
+    assert.equal((await inline.map(List, Local)).length, await moving.countDocuments())
+    assert.equal(Of.shared.at, undefined)
+    class Nobody extends Of {
+      static override CONF = { ...Of.CONF, uri: `${server.url}/?replicaSet=rs&serverSelectionTimeoutMS=300` }
+      static override READ = { preference: 'secondary' }
+    }
+    await assert.rejects(inline.map(List, Nobody), { code: 'SOURCE_FAILED' })
+  })
+
+  test('ends within a second what it does for a job that is cancelled, in the script and in slots', async () => {
+    const Of = sources(server.url)
+    const slowly = { $expr: { $function: { body: 'function() { sleep(20); return true }', args: [], lang: 'js' } } }
+    class SlowPlan extends Of {
+      static override FILTER = slowly
+    }
+    class SlowRead extends Of {
+      static override PIPELINE = [{ $match: slowly }]
+    }
+    for (const [source, app] of [
+      [SlowPlan, 'pymar job'],
+      [SlowRead, 'pymar slot'],
+    ] as const) {
+      List.WORKERS_NUMBER = 2
+      const job = inline.map(List, source)
+      const failed = assert.rejects(job, { code: 'CANCELLED' })
+      await until(async () => (await running(client, app)) > 0, 10_000)
+      job.cancel()
+      await until(async () => (await running(client, app)) === 0, 1000)
+      await failed
+    }
+  })
+
+  test('gives documents as bytes, and what a pipeline makes of them', async () => {
+    const Of = sources(server.url)
+    class Raw extends Of {
+      static override RAW = true
+    }
+    class Grouped extends Of {
+      static override PIPELINE = [{ $group: { _id: null, documents: { $sum: 1 } } }, { $project: { _id: 0 } }]
+    }
+    List.WORKERS_NUMBER = 4
+    const [raw] = (await inline.map(List, Raw)) as unknown as Uint8Array[]
+    assert.equal(BSON.deserialize(raw as Uint8Array)['_id'], (await moving.find().sort({ _id: 1 }).next())?._id)
+    const grouped = await inline.map(List, Grouped)
+    assert.equal(grouped.length, 4)
+    const counted = (grouped as { documents: number }[]).reduce((sum, { documents }) => sum + documents, 0)
+    assert.equal(counted, await moving.countDocuments())
+  })
+})
+
+describe('a server with logins', { skip: noMongod }, () => {
+  let server: StartedServer
+  const as = (login: string, options = '') => `mongodb://${login}@${server.url.slice('mongodb://'.length)}/${options}`
+  before(async () => {
+    server = await startGuarded('s3cret')
+  })
+  after(() => server?.stop())
+
+  test('that refuses one is an error that says what to look at, without the password', async () => {
+    class Guarded extends sources(as('root:wr0ng')) {}
+    await assert.rejects(inline.map(List, Guarded), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'SOURCE_FAILED')
+      assert.match(error.message, /Authentication failed.*look at the user, the password and authSource in CONF$/)
+      assert.doesNotMatch(error.message, /wr0ng/)
+      return true
+    })
+  })
+
+  test('lets those in who may read, and tells others what they lack', async () => {
+    const root = await new MongoClient(as('root:s3cret')).connect()
+    await root.db('pymar_tests').collection<Document>('moving').insertOne({ amount: 1 })
+    await root.db('admin').command({ createUser: 'reader', pwd: 'pwd', roles: [{ role: 'read', db: 'pymar_tests' }] })
+    await root.db('admin').command({ createUser: 'other', pwd: 'pwd', roles: [{ role: 'read', db: 'other' }] })
+    await root.close()
+    class Reader extends sources(as('reader:pwd')) {
+      static override PROJECTION = { _id: 0 }
+    }
+    assert.deepEqual(await inline.map(List, Reader), [{ amount: 1 }])
+    class Other extends sources(as('other:pwd')) {}
+    await assert.rejects(inline.map(List, Other), {
+      code: 'SOURCE_FAILED',
+      message: /not authorized.*grant the user of CONF the role read/,
+    })
+    class Nobody extends sources(server.url) {}
+    await assert.rejects(inline.map(List, Nobody), { code: 'SOURCE_FAILED', message: /requires authentication/ })
+  })
+})
+
+/** What one snapshot read finds. */
+async function asOf(client: MongoClient, at: string): Promise<Document[]> {
+  const time = BSON.EJSON.parse(at, { relaxed: false })
+  const command = { find: 'moving', sort: { _id: 1 }, readConcern: { level: 'snapshot', atClusterTime: time } }
+  return client.db('pymar_tests').runCursorCommand(command).toArray()
+}
+
+async function canRead(client: MongoClient, at: string): Promise<boolean> {
+  return asOf(client, at).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Statements of clients of this name that the server is working on. */
+async function running(client: MongoClient, app: string): Promise<number> {
+  const ops = await client
+    .db('admin')
+    .aggregate([
+      { $currentOp: {} },
+      { $match: { appName: app, active: true, op: { $in: ['query', 'command', 'getmore'] }, 'command.hello': null } },
+    ])
+    .toArray()
+  return ops.filter(({ command }) => command?.find ?? command?.aggregate ?? command?.getMore).length
+}
+
+async function until(holds: () => Promise<boolean>, limitMs: number): Promise<void> {
+  const latest = performance.now() + limitMs
+  while (!(await holds())) {
+    if (performance.now() > latest) throw new Error(`It did not come to be in ${limitMs} ms`)
+    await new Promise((later) => setTimeout(later, 20))
+  }
+}
+
+async function keepWriting(moving: Collection<Moving>, seed: number, signal: AbortSignal): Promise<void> {
+  let state = seed
+  const next = (below: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return state % below
+  }
+  for (let turn = 0; !signal.aborted; turn++) {
+    await moving.updateOne({ _id: next(5000) }, { $inc: { amount: 1 } })
+    await moving.deleteOne({ _id: next(5000) })
+    await moving.insertOne({ _id: 10_000 * seed + turn, amount: 1 })
+  }
+}
