@@ -5,8 +5,8 @@ const ADVICE: Readonly<Record<number, string>> = {
   13: 'grant the user of CONF the role read on the database',
   18: 'look at the user, the password and authSource in CONF',
   8000: 'look at the user, the password and authSource in CONF',
-  2: 'look at FILTER, PROJECTION and SORT',
-  9: 'look at FILTER, PROJECTION and SORT',
+  2: 'look at FILTER, PROJECTION, SORT and PIPELINE',
+  9: 'look at FILTER, PROJECTION, SORT and PIPELINE',
   43: 'user code took longer for a block than the server keeps a cursor that is not asked: raise cursorTimeoutMillis there (10 minutes by default)',
   // SnapshotTooOld, SnapshotUnavailable
   239: 'the job took longer than the server keeps a snapshot: raise minSnapshotHistoryWindowInSeconds there (300 by default)',

@@ -1,0 +1,97 @@
+// needs: mongo
+// What is sent: the script looks for boundaries, slots read ranges.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { MongoDataSource } from '@pymar/mongo-source'
+import { type Document, MongoClient, Timestamp } from 'mongodb'
+import { BLOCK_DOCUMENTS, readCommand, sampleCommand } from '../../packages/mongo-source/dist/commands.js'
+import { readSettings } from '../../packages/mongo-source/dist/settings.js'
+import { inline } from '../conformance/transports.ts'
+import { List } from '../jobs/lists.ts'
+import { needs, serverUrl } from '../servers/needs.ts'
+import { MongoRelay } from './mongo-relay.ts'
+
+const CONF = { uri: 'mongodb://127.0.0.1', db: 'pymar_tests', collection: 'sent' }
+const reading = (attributes: object = {}) => readSettings({ name: 'Sent', CONF, ...attributes }).reading
+
+describe('commands', needs('mongo'), () => {
+  let relay: MongoRelay
+  let client: MongoClient
+  before(async () => {
+    relay = await MongoRelay.open(serverUrl('mongo'))
+    client = await new MongoClient(serverUrl('mongo')).connect()
+    await client
+      .db(CONF.db)
+      .collection<Document>(CONF.collection)
+      .drop()
+      .catch(() => {})
+    const documents = Array.from({ length: 2500 }, (_, n) => ({ _id: n as never, n, filler: 'x' }))
+    await client.db(CONF.db).collection(CONF.collection).insertMany(documents)
+  })
+  after(async () => {
+    await client.db(CONF.db).collection(CONF.collection).drop()
+    await client.close()
+    relay.close()
+  })
+
+  test('of slots ask for ranges and fields, a block at a time, and skip nothing', async () => {
+    class Sent extends MongoDataSource<Document> {
+      static override CONF = { ...CONF, uri: relay.url }
+      static override PROJECTION = { n: 1 }
+      static override FILTER = { n: { $gte: 100 } }
+    }
+    List.WORKERS_NUMBER = 2
+    relay.sent.length = 0
+    assert.equal((await inline.map(List, Sent)).length, 2400)
+    const of = (app: string, name: string) =>
+      relay.sent.filter((sent) => sent.app === app && name in sent.command).map(({ command }) => command)
+    const reads = of('pymar slot', 'find')
+    assert.equal(reads.length, 2)
+    for (const read of reads) {
+      assert.deepEqual(read['projection'], { n: 1 })
+      assert.equal(read['skip'], undefined)
+      assert.equal(read['batchSize'], BLOCK_DOCUMENTS)
+      assert.ok(JSON.stringify(read).includes('1300'), 'the boundary')
+    }
+    assert.ok(of('pymar slot', 'getMore').length >= 2)
+    for (const more of of('pymar slot', 'getMore')) assert.equal(more['batchSize'], BLOCK_DOCUMENTS)
+    // The only boundary there is: the document at the middle.
+    assert.equal(of('pymar job', 'find').filter(({ skip }) => skip === 1200).length, 1)
+  })
+
+  test('of all partitions read as of one time, where there is one', () => {
+    const at = new Timestamp({ t: 5, i: 1 })
+    const readConcern = { level: 'snapshot', atClusterTime: at }
+    assert.deepEqual(readCommand(reading(), { at }, {})['readConcern'], readConcern)
+    assert.deepEqual(readCommand(reading({ PIPELINE: [{ $match: {} }] }), { at }, {})['readConcern'], readConcern)
+    assert.deepEqual(readCommand(reading({ READ: { concern: 'majority' } }), {}, {})['readConcern'], { level: 'majority' })
+  })
+
+  test('keep to an index by its bounds, and else to ranges of each bracket of types', () => {
+    const bounds = { from: [5], to: ['a'] }
+    const byIndex = readCommand(reading({ FILTER: { n: 1 } }), { index: '_id_' }, bounds)
+    assert.deepEqual(byIndex['filter'], { n: 1 })
+    assert.deepEqual([byIndex['hint'], byIndex['min'], byIndex['max']], ['_id_', new Map([['_id', 5]]), new Map([['_id', 'a']])])
+    assert.deepEqual(readCommand(reading(), {}, { from: [5], to: [9] })['filter'], { _id: { $gte: 5, $lt: 9 } })
+    const others = ['string', 'object', 'array', 'binData', 'objectId', 'bool', 'date', 'timestamp', 'regex']
+    const behindFive = { $or: [{ _id: { $gt: 5 } }, { _id: { $type: others } }, { _id: { $eq: 5 } }] }
+    assert.deepEqual(readCommand(reading(), { commonTypes: true }, { from: [5] })['filter'], behindFive)
+    // A pipeline takes no bounds of an index.
+    const [match] = readCommand(reading({ PIPELINE: [{ $match: {} }] }), { index: '_id_', commonTypes: true }, { from: [5] })[
+      'pipeline'
+    ] as Document[]
+    assert.deepEqual(match, { $match: behindFive })
+  })
+
+  test('sample before they filter, which is what the server is quick at', () => {
+    const { pipeline } = sampleCommand(reading({ FILTER: { n: 1 }, SORT: { n: -1 } }), 800) as { pipeline: Document[] }
+    assert.deepEqual(pipeline[0], { $sample: { size: 800 } })
+    assert.deepEqual(pipeline[1], { $match: { n: 1 } })
+    assert.deepEqual(pipeline.at(-1), {
+      $sort: new Map([
+        ['n', -1],
+        ['_id', 1],
+      ]),
+    })
+  })
+})
