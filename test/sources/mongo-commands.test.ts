@@ -59,6 +59,42 @@ describe('commands', needs('mongo'), () => {
     assert.equal(of('pymar job', 'find').filter(({ skip }) => skip === 1200).length, 1)
   })
 
+  test('that are lost with their connection are sent again, as long as nobody has seen a document', async () => {
+    class Sent extends MongoDataSource<Document> {
+      static override CONF = { ...CONF, uri: relay.url }
+      static override PROJECTION = { _id: 0, n: 1 }
+    }
+    List.WORKERS_NUMBER = 1
+    for (const [lost, command] of [
+      [1, 'find'],
+      [2, 'find'],
+      [3, 'find'],
+      [1, 'getMore'],
+    ] as const) {
+      let left: number = lost
+      relay.breaksAt = (sent) => sent.app === 'pymar slot' && command in sent.command && left-- > 0
+      const job = inline.map(List, Sent)
+      if (command === 'find' && lost < 3) assert.equal((await job).length, 2500)
+      else await assert.rejects(job, { code: 'SOURCE_FAILED', message: /Cannot read Sent: .*(closed|reset)/ })
+    }
+    relay.breaksAt = () => false
+  })
+
+  test('of jobs that are over leave no connection behind for longer than maxIdleTimeMS', async () => {
+    class Sent extends MongoDataSource<Document> {
+      static override CONF = { ...CONF, uri: `${relay.url}/?maxIdleTimeMS=200&appName=idle` }
+      static override PROJECTION = { _id: 0, n: 1 }
+    }
+    await inline.map(List, Sent)
+    await inline.map(List, Sent)
+    assert.ok(relay.connections('idle') > 0)
+    for (const latest = performance.now() + 3000; relay.connections('idle') > 0; ) {
+      assert.ok(performance.now() < latest, `${relay.connections('idle')} are left`)
+      await new Promise((later) => setTimeout(later, 20))
+    }
+    assert.equal((await inline.map(List, Sent)).length, 2500)
+  })
+
   test('of all partitions read as of one time, where there is one', () => {
     const at = new Timestamp({ t: 5, i: 1 })
     const readConcern = { level: 'snapshot', atClusterTime: at }

@@ -19,6 +19,8 @@ export interface Sent {
 export class MongoRelay {
   readonly sent: Sent[] = []
   readonly url: string
+  /** Says which commands break the connection that they come over. */
+  breaksAt: (sent: Sent) => boolean = () => false
   readonly #target: string
   readonly #server: Server
   readonly #connections = new Set<RelayedConnection>()
@@ -48,6 +50,11 @@ export class MongoRelay {
     })
   }
 
+  /** Connections that clients of this name have open. */
+  connections(app: string): number {
+    return [...this.#connections].filter((connection) => connection.app === app).length
+  }
+
   /** Cursors that clients of this name have open. */
   openCursors(app: string): number {
     return [...this.#cursors.values()].filter((cursor) => cursor.app === app).length
@@ -72,7 +79,10 @@ export class MongoRelay {
   }
 
   #add(client: Socket, server: Socket) {
-    const connection = new RelayedConnection(client, server, (app, command, reply) => this.#heard(app, command, reply))
+    const connection = new RelayedConnection(client, server, (app, command, reply) => {
+      this.#heard(app, command, reply)
+      if (!reply && this.breaksAt({ app, command })) connection.cut()
+    })
     this.#connections.add(connection)
     client.on('close', () => this.#connections.delete(connection))
   }
