@@ -4,6 +4,7 @@ import { blocks } from './blocks.ts'
 import { broker } from './broker.ts'
 import { cold } from './cold.ts'
 import { memory } from './memory.ts'
+import { mongo } from './mongo.ts'
 import { sql } from './sql.ts'
 import { type Row, table } from './table.ts'
 import { tiny } from './tiny.ts'
@@ -14,10 +15,11 @@ import { warm } from './warm.ts'
  * npm run bench -- --quick       fewer rounds
  * npm run bench -- cold memory   these cases
  *
- * The cases `broker` and `sql` use the servers in PYMAR_TEST_AMQP and PYMAR_TEST_POSTGRES, which `npm run bench` brings up.
+ * The cases `broker`, `sql` and `mongo` use the servers in PYMAR_TEST_AMQP, PYMAR_TEST_POSTGRES and PYMAR_TEST_MONGO, which
+ * `npm run bench` brings up.
  */
 
-const CASES: Readonly<Record<string, (quick: boolean) => Promise<Row[]>>> = { warm, blocks, cold, tiny, memory, broker, sql }
+const CASES: Readonly<Record<string, (quick: boolean) => Promise<Row[]>>> = { warm, blocks, cold, tiny, memory, broker, sql, mongo }
 
 const args = process.argv.slice(2)
 const quick = args.includes('--quick')

@@ -90,36 +90,41 @@ function ofBrackets(field: string, brackets: readonly number[], order: Order): F
   return [...(types.length > 0 ? [{ [field]: { $type: types } }] : []), ...(brackets.includes(NULLS) ? [{ [field]: null }] : [])]
 }
 
-/** Documents whose field is of a value's bracket, and sorted behind it. */
-function behindWithin([field, direction]: SortField, value: unknown, bracket: number, order: Order): Fields[] {
-  if (bracket === NULLS) return []
-  if (bracket !== NUMBERS) return [{ [field]: { [direction < 0 ? '$lt' : '$gt']: value } }]
+/** Documents whose field is of a value's bracket, and sorted behind it; or, `orAt`, at it. */
+function behindWithin([field, direction]: SortField, value: unknown, orAt: boolean, order: Order): Fields[] {
+  const bracket = bracketOf(value)
+  const equal = orAt ? [{ [field]: bracket === NULLS ? null : { $eq: value } }] : []
+  if (bracket === NULLS) return equal
   // What is not a number is sorted before all others, and neither greater nor less than any of them.
-  if (isNaNumber(value)) return direction < 0 ? [] : [{ [field]: { $gte: Number.NEGATIVE_INFINITY } }]
-  return [{ [field]: direction < 0 ? { $type: typesOf(NUMBERS, order), $not: { $gte: value } } : { $gt: value } }]
+  if (isNaNumber(value)) return direction < 0 ? equal : [...equal, { [field]: { $gte: Number.NEGATIVE_INFINITY } }]
+  if (direction > 0) return [{ [field]: { [orAt ? '$gte' : '$gt']: value } }]
+  if (bracket !== NUMBERS) return [{ [field]: { [orAt ? '$lte' : '$lt']: value } }]
+  return [{ [field]: { $type: typesOf(NUMBERS, order), $not: { [orAt ? '$gt' : '$gte']: value } } }]
 }
 
-function behind(sorted: SortField, value: unknown, order: Order): Fields[] {
+/** Documents whose field is sorted behind a value; or, `orAt`, at it. */
+function behind(sorted: SortField, value: unknown, orAt: boolean, order: Order): Fields[] {
   const bracket = bracketOf(value)
   const others = BRACKETS.map((_, i) => i).filter((i) => (sorted[1] < 0 ? i < bracket : i > bracket))
-  return [...behindWithin(sorted, value, bracket, order), ...ofBrackets(sorted[0], others, order)]
+  return [...behindWithin(sorted, value, orAt, order), ...ofBrackets(sorted[0], others, order)]
 }
 
 /**
- * Documents that are sorted at a boundary, or behind it.
+ * Documents that are sorted at a boundary, or behind it: those that one of these holds for.
  *
  * @throws {PymarError} `SOURCE_FAILED` for a boundary that no filter can compare to.
  */
-function atOrBehind(order: Order, boundary: Boundary): Fields {
+function atOrBehind(order: Order, boundary: Boundary): Fields[] {
   const alternatives: Fields[] = []
   const equal: Fields[] = []
   for (const [i, sorted] of order.sort.entries()) {
     const [field, value] = [sorted[0], boundary[i] ?? null]
     checkComparable(field, value)
-    for (const one of behind(sorted, value, order)) alternatives.push(allOf([...equal, one]))
+    const isLast = i === order.sort.length - 1
+    for (const one of behind(sorted, value, isLast, order)) alternatives.push(allOf([...equal, one]))
     equal.push({ [field]: value === null ? null : { $eq: value } })
   }
-  return { $or: [...alternatives, allOf(equal)] }
+  return alternatives
 }
 
 /** Documents from one boundary on, up to another; without them, from the first and to the last. */
@@ -137,8 +142,8 @@ export function between(order: Order, from: Boundary | undefined, to: Boundary |
   return [
     // Says again what the first field alone says, for an index to use.
     ...(isOneBracket ? [{ [first[0]]: { [atOrAfter as string]: low, [`${before}e`]: high } }] : []),
-    ...(from ? [atOrBehind(order, from)] : []),
-    ...(to ? [{ $nor: [atOrBehind(order, to)] }] : []),
+    ...(from ? [anyOf(atOrBehind(order, from))] : []),
+    ...(to ? [{ $nor: atOrBehind(order, to) }] : []),
   ]
 }
 
@@ -146,6 +151,10 @@ function checkComparable(field: string, value: unknown): void {
   if (typeOf(value) !== 'regex' && !(value instanceof Date && Number.isNaN(value.getTime()))) return
   const what = value instanceof Date ? 'a date beyond those of JavaScript' : 'a regular expression'
   throw new PymarError('SOURCE_FAILED', `Cannot cut up documents at field "${field}": it holds ${what}, which no filter compares to`)
+}
+
+function anyOf(filters: readonly Fields[]): Fields {
+  return filters.length > 1 ? { $or: filters } : (filters[0] as Fields)
 }
 
 /** Documents that all of these hold for. */
