@@ -1,4 +1,4 @@
-// needs: postgres
+// needs: postgres, mongo
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
@@ -14,6 +14,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   'squared-sum-in-memory.ts': '333328333350000',
   'monte-carlo-pi.ts': '3.141121',
   'squared-sum-sql.ts': '2666686666700000',
+  'words-count.ts': 'answer 11431, data 11423, does 22860, not 11431, the 11429, travel 11426',
   'weekdays-sql.ts': 'Mrs "O\'Hara" Tuesday: 4944',
 }
 
@@ -22,8 +23,15 @@ test('every example has a known answer here', () => {
   assert.deepEqual(examples.sort(), Object.keys(ANSWERS).sort())
 })
 
+/** What they read from, by what their names say. */
+const SERVERS: readonly (readonly [part: string, server: 'postgres' | 'mongo'])[] = [
+  ['sql', 'postgres'],
+  ['words', 'mongo'],
+]
+
 for (const [file, answer] of Object.entries(ANSWERS)) {
-  test(`examples/${file} prints ${answer}`, file.includes('sql') ? needs('postgres') : {}, async () => {
+  const servers = SERVERS.filter(([part]) => file.includes(part)).map(([, server]) => server)
+  test(`examples/${file} prints ${answer}`, needs(...servers), async () => {
     const { code, out, err } = await pymar(['run', `${FOLDER}${file}`]).ended
     assert.equal(code, 0, err)
     assert.equal(out, `${answer}\n`)

@@ -28,7 +28,7 @@ type Found = Omit<ServerUp, 'name'>
 type Attempt = (kind: ServerKind, context: BringUpContext & { readonly installer: DebianInstaller }) => Promise<Found | string>
 
 /** In this order, until one brings the server. A server that an environment variable names comes before, and is final. */
-const ATTEMPTS: readonly Attempt[] = [onDefaultPort, fromBinary, fromDebianPackage, fromGo, fromCompose]
+const ATTEMPTS: readonly Attempt[] = [onDefaultPort, fromBinary, fromDebianPackage, fromDownload, fromCompose, fromGo]
 
 /**
  * Brings servers up side by side; whatever fails or is interrupted leaves nothing behind.
@@ -112,6 +112,17 @@ async function fromDebianPackage(kind: ServerKind, context: Parameters<Attempt>[
     if (typeof found !== 'string') return { ...found, how: `${found.how} (Debian's package ${kind.debianPackage}, installed just now)` }
   }
   return `Debian's ${kind.debianPackage} was installed, but brought no server`
+}
+
+async function fromDownload(kind: ServerKind, context: Parameters<Attempt>[1]): Promise<Found | string> {
+  if (!kind.download) return `nothing downloads ${kind.program}`
+  try {
+    const binary = await kind.download()
+    return await fromBinary({ ...kind, findBinary: () => binary }, context)
+  } catch (error) {
+    context.signal.throwIfAborted()
+    return `no download of ${kind.program}: ${describeFailure(error).slice(0, 300)}`
+  }
 }
 
 async function fromGo(kind: ServerKind, context: Parameters<Attempt>[1]): Promise<Found | string> {

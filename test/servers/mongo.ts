@@ -20,6 +20,7 @@ export const mongo: ServerKind = {
   logsIn,
   findBinary: () => firstExecutable(onPath('mongod')),
   start,
+  download,
   // FerretDB, which speaks MongoDB's protocol, on SQLite in memory.
   substitute: { module: fileURLToPath(new URL('ferretdb/', import.meta.url)), start: startFerretDb },
 }
@@ -32,6 +33,12 @@ async function logsIn(url: string): Promise<void> {
   } finally {
     await client.close()
   }
+}
+
+/** As mongodb-memory-server does, with its environment variables. */
+async function download(): Promise<string> {
+  const { MongoBinary } = await import('mongodb-memory-server-core')
+  return MongoBinary.getPath()
 }
 
 function start(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer> {

@@ -45,6 +45,8 @@ export interface ServerKind {
    * @returns The server, once it logs in.
    */
   start(binary: string, folder: string, signal: AbortSignal): Promise<StartedServer>
+  /** Downloads the program, or finds it where it was downloaded to. @returns Where it is. */
+  download?(): Promise<string>
   /** A Go module that another server is built from, for where there is no such program: its folder, and how that one is started. */
   readonly substitute?: { readonly module: string } & Pick<ServerKind, 'start'>
 }
