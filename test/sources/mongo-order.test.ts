@@ -2,10 +2,11 @@
 // Exact positions: whatever documents are sorted by, partitions hold each of them once, in order.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { inspect } from 'node:util'
 import { DataSourceFactory } from '@pymar/core'
 import { MongoDataSource } from '@pymar/mongo-source'
 import fc from 'fast-check'
-import { Decimal128, type Document, Long, MaxKey, MinKey, MongoClient, ObjectId, Timestamp } from 'mongodb'
+import { Binary, Decimal128, type Document, Long, MaxKey, MinKey, MongoClient, ObjectId, Timestamp } from 'mongodb'
 import { inline } from '../conformance/transports.ts'
 import { List } from '../jobs/lists.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
@@ -122,6 +123,68 @@ describe('SORT', needs('mongo'), () => {
     }
   })
 
+  test('keys that JavaScript does not keep as they are, or that no filter compares to, are refused', async (t) => {
+    if (!isMongod) return t.skip('this server has no such keys')
+    for (const [ids, pipeline, message] of [
+      [
+        [
+          1,
+          2,
+          new Map([
+            ['b', 1],
+            ['2', 1],
+          ]),
+        ],
+        undefined,
+        /a document with numbers for names/,
+      ],
+      [[1, 2, /a/], [{ $match: {} }], /a regular expression, which no filter compares to/],
+    ] as const) {
+      await collection('odd')
+        .drop()
+        .catch(() => {})
+      await client.db(DB).command({ insert: 'odd', documents: ids.map((key, _id) => ({ _id, key })) })
+      class Odd extends MongoDataSource<Document> {
+        static override CONF = { uri: serverUrl('mongo'), db: DB, collection: 'odd' }
+        static override SORT = { key: 1 }
+        static override PIPELINE = pipeline as never
+      }
+      List.WORKERS_NUMBER = 3
+      await assert.rejects(inline.map(List, Odd), { code: 'SOURCE_FAILED', message })
+    }
+  })
+
+  test('a filter may hold whatever BSON has', async () => {
+    const documents = [
+      { _id: 1, name: 'Abc', data: new Binary(Buffer.from('ab')), day: new Date(5) },
+      { _id: 2, name: 'abd', data: new Binary(Buffer.from('cd')), day: new Date(6) },
+    ]
+    await collection('filtered')
+      .drop()
+      .catch(() => {})
+    await collection('filtered').insertMany(documents as never)
+    for (const [filter, found] of [
+      [{ data: Buffer.from('ab') }, [1]],
+      [{ data: new Uint8Array(Buffer.from('cd')) }, [2]],
+      [{ name: { $regex: '^A', $options: 'i' } }, [1, 2]],
+      [{ name: { $regex: '^A', $options: 'i', $ne: 'abd' } }, [1]],
+      [{ name: /D$/i }, [2]],
+      [{ day: { $lte: new Date(5) } }, [1]],
+    ] as const) {
+      class Filtered extends MongoDataSource<{ _id: number }> {
+        static override CONF = { uri: serverUrl('mongo'), db: DB, collection: 'filtered' }
+        static override PROJECTION = { _id: 1 }
+        static override FILTER = filter as object
+      }
+      List.WORKERS_NUMBER = 2
+      assert.deepEqual(
+        await inline.map(List, Filtered),
+        found.map((_id) => ({ _id })),
+        JSON.stringify(filter),
+      )
+    }
+  })
+
   test('a large collection is cut up by a sample where the server takes one, and each document is read once', async (t) => {
     const total = 210_000
     const [first] = await collection('sorted')
@@ -136,8 +199,8 @@ describe('SORT', needs('mongo'), () => {
       static override PROJECTION = { _id: 1 }
     }
     const context = { params: undefined, length: () => Promise.resolve(0), signal: new AbortController().signal }
-    const hints = (await Large.partitions(8, context)).partitions.map(({ hint }) => JSON.stringify(hint))
-    const others = (await Large.partitions(8, context)).partitions.map(({ hint }) => JSON.stringify(hint))
+    const hints = (await Large.partitions(8, context)).partitions.map(({ hint }) => inspect(hint))
+    const others = (await Large.partitions(8, context)).partitions.map(({ hint }) => inspect(hint))
     assert.notDeepEqual(hints, others)
     List.WORKERS_NUMBER = 8
     const ids = ((await inline.map(List, Large)) as { _id: number }[]).map(({ _id }) => _id)

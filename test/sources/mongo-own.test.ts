@@ -21,7 +21,7 @@ function sources(uri: string) {
   abstract class Of extends MongoDataSource<Document> {
     static override CONF = { uri, db: 'pymar_tests', collection: 'moving' }
     /** What the slots of the latest job were told. */
-    static shared: { readonly at?: string; readonly index?: string } = {}
+    static shared: { readonly at?: Uint8Array; readonly index?: string } = {}
     static override async partitions(count: number, context: PlanContext) {
       const plan = await super.partitions(count, context)
       Of.shared = plan.shared as typeof Of.shared
@@ -71,7 +71,7 @@ describe('a replica set', { skip: noMongod }, () => {
     class Late extends Of {
       static override async partitions(count: number, context: PlanContext) {
         const plan = await super.partitions(count, context)
-        const { at } = plan.shared as { readonly at: string }
+        const { at } = plan.shared as { readonly at: Uint8Array }
         // The server forgets as it writes.
         for (const latest = Date.now() + 30_000; await canRead(client, at); ) {
           assert.ok(Date.now() < latest, 'it still knows')
@@ -178,13 +178,13 @@ describe('a server with logins', { skip: noMongod }, () => {
 })
 
 /** What one snapshot read finds. */
-async function asOf(client: MongoClient, at: string): Promise<Document[]> {
-  const time = BSON.EJSON.parse(at, { relaxed: false })
+async function asOf(client: MongoClient, at: Uint8Array): Promise<Document[]> {
+  const { value: time } = BSON.deserialize(at)
   const command = { find: 'moving', sort: { _id: 1 }, readConcern: { level: 'snapshot', atClusterTime: time } }
   return client.db('pymar_tests').runCursorCommand(command).toArray()
 }
 
-async function canRead(client: MongoClient, at: string): Promise<boolean> {
+async function canRead(client: MongoClient, at: Uint8Array): Promise<boolean> {
   return asOf(client, at).then(
     () => true,
     () => false,

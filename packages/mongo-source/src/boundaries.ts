@@ -1,4 +1,4 @@
-import type { Partition } from '@pymar/core'
+import { type Partition, PymarError } from '@pymar/core'
 import type { Boundary } from './bson-order.ts'
 import { type Connection, type Document, documentsOf, refusedOr, send, toText } from './client.ts'
 import { type Cut, countCommand, probeCommand, sampleCommand } from './commands.ts'
@@ -14,7 +14,6 @@ export interface Scene {
   readonly cut: Cut
   /** Which documents, of all as they are sorted. */
   readonly extent: { readonly offset?: number; readonly limit?: number }
-  readonly signal: AbortSignal
 }
 
 /** Collections of so many documents are not counted, and their boundaries not looked for at exact positions, where nobody asks for these. */
@@ -66,12 +65,7 @@ function partitionsBetween(borders: readonly number[], boundaryAt: (border: numb
 }
 
 /** The boundary so many documents behind another one, or behind the first; undefined if there are not so many. */
-async function boundaryAt(
-  { connection, reading, cut, signal }: Scene,
-  from: Boundary | undefined,
-  skip: number,
-): Promise<Boundary | undefined> {
-  signal.throwIfAborted()
+async function boundaryAt({ connection, reading, cut }: Scene, from: Boundary | undefined, skip: number): Promise<Boundary | undefined> {
   const [found] = await documentsOf(connection, reading, probeCommand(reading, cut, from, skip))
   return found && boundaryOf(found, reading)
 }
@@ -95,11 +89,32 @@ export async function planBySample(scene: Scene, count: number): Promise<Partiti
 }
 
 export function boundaryOf(document: Document, { sort }: Reading): Boundary {
-  return sort.map(([field]) => valueAt(document, field))
+  return sort.map(([field]) => {
+    const value = valueAt(document, field)
+    checkKept(field, value)
+    return value
+  })
 }
 
 function valueAt(document: Document, path: string): unknown {
   let value: unknown = document
   for (const name of path.split('.')) value = (value as Document | null | undefined)?.[name]
   return value ?? null
+}
+
+/** What JavaScript does not keep as it was would make a boundary that lies elsewhere. */
+function checkKept(field: string, value: unknown): void {
+  const refuse = (what: string) => {
+    throw new PymarError('SOURCE_FAILED', `Cannot cut up documents at field "${field}": it holds ${what}; sort by another field`)
+  }
+  if (typeof value !== 'object' || value === null || '_bsontype' in value) return
+  if (Array.isArray(value)) {
+    for (const item of value) checkKept(field, item)
+    return
+  }
+  if (value instanceof Date && Number.isNaN(value.getTime())) return refuse('a date beyond those of JavaScript')
+  const names = Object.keys(value)
+  if (names.length > 1 && names.some((name) => /^\d+$/.test(name)))
+    return refuse('a document with numbers for names, which JavaScript puts first')
+  for (const name of names) checkKept(field, (value as Document)[name])
 }

@@ -148,9 +148,9 @@ export function between(order: Order, from: Boundary | undefined, to: Boundary |
 }
 
 function checkComparable(field: string, value: unknown): void {
-  if (typeOf(value) !== 'regex' && !(value instanceof Date && Number.isNaN(value.getTime()))) return
-  const what = value instanceof Date ? 'a date beyond those of JavaScript' : 'a regular expression'
-  throw new PymarError('SOURCE_FAILED', `Cannot cut up documents at field "${field}": it holds ${what}, which no filter compares to`)
+  if (typeOf(value) !== 'regex') return
+  const what = 'it holds a regular expression, which no filter compares to; sort by another field'
+  throw new PymarError('SOURCE_FAILED', `Cannot cut up documents at field "${field}": ${what}`)
 }
 
 function anyOf(filters: readonly Fields[]): Fields {

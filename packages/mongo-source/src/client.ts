@@ -61,19 +61,22 @@ export function idleMsOf(client: Client): number | undefined {
 export interface Connection {
   readonly client: Client
   readonly session: Session
+  /** Aborted when nothing is to be asked any more. */
+  readonly signal: AbortSignal
 }
 
-export function withSession(client: Client): Connection {
-  return { client, session: client.startSession({ causalConsistency: false }) }
+export function withSession(client: Client, signal: AbortSignal): Connection {
+  return { client, session: client.startSession({ causalConsistency: false }), signal }
 }
 
 /** Has the server end what it does for a session, and forget what it holds for it. */
-export async function killSession({ client, session }: Connection): Promise<void> {
+export async function killSession({ client, session }: Pick<Connection, 'client' | 'session'>): Promise<void> {
   await client.db('admin').command({ killSessions: [session.id] })
 }
 
 /** Sends a command. @returns The server's answer. */
-export function send({ client, session }: Connection, reading: Reading, command: Command): Promise<Document> {
+export async function send({ client, session, signal }: Connection, reading: Reading, command: Command): Promise<Document> {
+  signal.throwIfAborted()
   // Regular expressions as they are, since those of JavaScript have other options.
   return client.db(reading.db).command(command, { readPreference: preferenceOf(client, reading), session, bsonRegExp: true })
 }
@@ -127,11 +130,16 @@ function isStepDown(error: unknown): boolean {
   return isRefusal(error) && STEP_DOWNS.has(error.code)
 }
 
-/** Values of BSON as text, which keeps their types. */
+/** Values of BSON as text, for people and for comparing them. */
 export function toText(value: unknown): string {
   return BSON.EJSON.stringify(value, { relaxed: false })
 }
 
-export function fromText(text: string): unknown {
-  return BSON.EJSON.parse(text, { relaxed: false })
+/** Values of BSON as bytes, which keep their types. */
+export function pack(value: unknown): Uint8Array {
+  return BSON.serialize({ value })
+}
+
+export function unpack(bytes: Uint8Array): unknown {
+  return BSON.deserialize(bytes, { promoteValues: false, bsonRegExp: true })['value']
 }

@@ -30,9 +30,9 @@ export async function planSource(place: Place, asked: Reading, count: number, co
   const extent = { ...(offset !== undefined && { offset }), ...(limit !== undefined && { limit }) }
   return withConnection(place, 'plan the partitions of', signal, async (connection) => {
     const reading = withConcern(asked, connection.client)
-    const at = await open(connection, reading, signal)
+    const at = await open(connection, reading)
     const commonTypes = (await refusedOr(documentsOf(connection, reading, typesCommand(reading)))) === undefined
-    const bare: Scene = { name: place.name, connection, reading, cut: { commonTypes, ...(at !== undefined && { at }) }, extent, signal }
+    const bare: Scene = { name: place.name, connection, reading, cut: { commonTypes, ...(at !== undefined && { at }) }, extent }
     await warnIfMissing(bare)
     const index = await indexOfSort(bare)
     await refuseArrays(bare, index)
@@ -58,7 +58,7 @@ async function withConnection<T>(
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const client = await connect(place, 'pymar job')
-  const connection = withSession(client)
+  const connection = withSession(client, signal)
   const abort = () => void killSession(connection).catch(() => {})
   signal.addEventListener('abort', abort, { once: true })
   try {
@@ -84,7 +84,7 @@ function withConcern(reading: Reading, client: Client): Reading {
  *
  * @returns The time, where the server has one.
  */
-async function open(connection: Connection, reading: Reading, signal: AbortSignal): Promise<unknown> {
+async function open(connection: Connection, reading: Reading): Promise<unknown> {
   const wantsSnapshot = reading.concern === undefined || reading.concern === 'snapshot'
   for (const latest = performance.now() + SNAPSHOT_LIMIT_MS; wantsSnapshot; ) {
     try {
@@ -94,7 +94,6 @@ async function open(connection: Connection, reading: Reading, signal: AbortSigna
       if (error.code !== NOT_YET || performance.now() > latest) break
     }
     await new Promise((later) => setTimeout(later, SNAPSHOT_POLL_MS))
-    signal.throwIfAborted()
   }
   await send(connection, reading, openCommand(reading, false))
   return undefined

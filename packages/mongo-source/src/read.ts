@@ -33,7 +33,7 @@ export async function* readPartition(place: Place, shared: Shared, range: Range,
 
 async function* blocksOf(client: Client, shared: Shared, range: Range, signal: AbortSignal): AsyncGenerator<unknown[]> {
   signal.throwIfAborted()
-  const connection = withSession(client)
+  const connection = withSession(client, signal)
   const { reading, cut } = unpackShared(shared)
   const cursor = openCursor(connection, reading, readCommand(reading, cut, unpackRange(range)))
   // Not every server knows sessions; its cursor is ended too.
