@@ -121,6 +121,50 @@ describe('a replica set', { skip: noMongod }, () => {
     }
   })
 
+  test('has no past of a capped collection, which is read all the same, at once', async () => {
+    await client.db('pymar_tests').createCollection('capped', { capped: true, size: 1e6 })
+    await client.db('pymar_tests').collection<Moving>('capped').insertOne({ _id: 1, amount: 1 })
+    const Of = sources(server.url)
+    class Capped extends Of {
+      static override CONF = { ...Of.CONF, collection: 'capped' }
+    }
+    const started = performance.now()
+    assert.deepEqual(await inline.map(List, Capped), [{ _id: 1, amount: 1 }])
+    assert.ok(performance.now() - started < 5000)
+  })
+
+  test('sends large documents in smaller blocks', async () => {
+    const Of = sources(server.url)
+    await client
+      .db('pymar_tests')
+      .collection<Document>('bulky')
+      .insertMany(Array.from({ length: 6 }, () => ({ filler: 'x'.repeat(7e6) })))
+    const sizes: number[] = []
+    class Bulky extends Of {
+      static override CONF = { ...Of.CONF, collection: 'bulky' }
+      static override PROJECTION = { _id: 0 }
+      override async *blocks(signal: AbortSignal): AsyncGenerator<Document[]> {
+        for await (const block of super.blocks(signal)) {
+          sizes.push(block.length)
+          yield block.map(() => ({}))
+        }
+      }
+    }
+    List.WORKERS_NUMBER = 1
+    assert.equal((await inline.map(List, Bulky)).length, 6)
+    assert.deepEqual(sizes, [2, 2, 2])
+  })
+
+  test('has nothing left to do for jobs that are over, nor for their plans', async () => {
+    const Of = sources(server.url)
+    class Many extends Of {
+      static override PIPELINE = [{ $unionWith: 'moving' }]
+    }
+    const before = await openCursors(client)
+    for (let i = 0; i < 3; i++) await inline.map(List, Many)
+    assert.equal(await openCursors(client), before)
+  })
+
   test('gives documents as bytes, and what a pipeline makes of them', async () => {
     const Of = sources(server.url)
     class Raw extends Of {
@@ -162,11 +206,18 @@ describe('a server with logins', { skip: noMongod }, () => {
     await root.db('pymar_tests').collection<Document>('moving').insertOne({ amount: 1 })
     await root.db('admin').command({ createUser: 'reader', pwd: 'pwd', roles: [{ role: 'read', db: 'pymar_tests' }] })
     await root.db('admin').command({ createUser: 'other', pwd: 'pwd', roles: [{ role: 'read', db: 'other' }] })
+    const privileges = [{ resource: { db: 'pymar_tests', collection: 'moving' }, actions: ['find'] }]
+    await root.db('admin').command({ createRole: 'finder', privileges, roles: [] })
+    await root.db('admin').command({ createUser: 'finder', pwd: 'pwd', roles: ['finder'] })
     await root.close()
     class Reader extends sources(as('reader:pwd')) {
       static override PROJECTION = { _id: 0 }
     }
     assert.deepEqual(await inline.map(List, Reader), [{ amount: 1 }])
+    class Finder extends sources(as('finder:pwd')) {
+      static override PROJECTION = { _id: 0 }
+    }
+    assert.deepEqual(await inline.map(List, Finder), [{ amount: 1 }])
     class Other extends sources(as('other:pwd')) {}
     await assert.rejects(inline.map(List, Other), {
       code: 'SOURCE_FAILED',
@@ -176,6 +227,10 @@ describe('a server with logins', { skip: noMongod }, () => {
     await assert.rejects(inline.map(List, Nobody), { code: 'SOURCE_FAILED', message: /requires authentication/ })
   })
 })
+
+async function openCursors(client: MongoClient): Promise<number> {
+  return (await client.db('admin').command({ serverStatus: 1 }))['metrics'].cursor.open.total
+}
 
 /** What one snapshot read finds. */
 async function asOf(client: MongoClient, at: Uint8Array): Promise<Document[]> {

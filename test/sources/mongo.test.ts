@@ -22,6 +22,8 @@ sourceSuite({
   module: new URL('../jobs/mongo.ts', import.meta.url),
   source: Items,
   wide: WideItems,
+  // FerretDB goes through all of them for each range.
+  many: 8000,
   fill: (count) =>
     withItems(async (client) => {
       const items = client.db('pymar_tests').collection<Document>('items')

@@ -14,6 +14,8 @@ export interface SourceSubject {
   readonly source: SourceClass
   /** The same with some 1,000 bytes more for each item: more than sockets hold. */
   readonly wide: SourceClass
+  /** So many items take a while to read. Default 50,000. */
+  readonly many?: number
   /** Makes the data anew: the items from 0 to `count - 1`, stored in no particular order. */
   fill(count: number): Promise<void>
   remove(): Promise<void>
@@ -28,7 +30,7 @@ const upTo = (end: number, from = 0) => Array.from({ length: end - from }, (_, i
 
 /** What every source of a database must do, whatever carries its partitions. */
 export function sourceSuite(subject: SourceSubject) {
-  const { source, wide, options, name, module } = subject
+  const { source, wide, options, name, module, many = 50_000 } = subject
   const start = (transport: Subject, producer: AnyProducer, of: unknown): Job<any> => transport.map(producer, of, { module } as object)
   const read = (transport: Subject, of: unknown = source): Job<number[]> => start(transport, List, of)
 
@@ -84,7 +86,7 @@ export function sourceSuite(subject: SourceSubject) {
     }
 
     test('a job that is cancelled while it reads leaves the server nothing to do, within a second', async () => {
-      await subject.fill(50_000)
+      await subject.fill(many)
       Hold.WORKERS_NUMBER = 2
       const transport = local(2)
       const job = start(transport, Hold, wide)
@@ -95,11 +97,11 @@ export function sourceSuite(subject: SourceSubject) {
       await reading(subject, 0)
       assert.ok(performance.now() - cancelledAt < 1500, `it took ${performance.now() - cancelledAt} ms`)
       List.WORKERS_NUMBER = 4
-      assert.equal((await read(transport)).length, 50_000)
+      assert.equal((await read(transport)).length, many)
     })
 
     test('a connection that is lost while it is read is an error of the source, and the next job reads again', async () => {
-      await subject.fill(50_000)
+      await subject.fill(many)
       Hold.WORKERS_NUMBER = 2
       const transport = local(2)
       const job = start(transport, Hold, wide)
@@ -108,7 +110,7 @@ export function sourceSuite(subject: SourceSubject) {
       assert.ok((await subject.cutReaders()) > 0)
       await failed
       List.WORKERS_NUMBER = 4
-      assert.equal((await read(transport)).length, 50_000)
+      assert.equal((await read(transport)).length, many)
     })
 
     test('a connection that was lost between two jobs is made again', async () => {

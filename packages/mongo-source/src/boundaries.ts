@@ -19,7 +19,7 @@ export interface Scene {
 /** Collections of so many documents are not counted, and their boundaries not looked for at exact positions, where nobody asks for these. */
 const LARGE = 200_000
 /** Documents that are sampled for each partition: their sizes differ by a tenth or so. */
-const SAMPLES = 100
+const SAMPLES = 200
 /** Of all documents, at most: up to a twentieth the server reads no others. */
 const SAMPLED = 0.04
 /** Fewer of a partition's samples than this tell nothing. */
@@ -78,10 +78,11 @@ export async function planBySample(scene: Scene, count: number): Promise<Partiti
   if (!(total >= LARGE)) return undefined
   const size = Math.floor(Math.min(SAMPLES * count, SAMPLED * total))
   const found = await refusedOr(documentsOf(connection, reading, sampleCommand(reading, size)))
-  if (!found || found.length < LEAST_SAMPLES * count) return undefined
+  if (!found) return undefined
   // The same document may have been picked twice.
   const texts = new Map(found.map((document) => boundaryOf(document, reading)).map((boundary) => [toText(boundary), boundary]))
   const boundaries = [...texts.values()]
+  if (boundaries.length < LEAST_SAMPLES * count) return undefined
   const about = (place: number) => Math.round((place / boundaries.length) * (found.length / size) * total)
   const places = bordersOf(0, boundaries.length, count)
   const borders = new Map(places.slice(1, -1).map((place) => [about(place), boundaries[place]]))
@@ -98,7 +99,7 @@ export function boundaryOf(document: Document, { sort }: Reading): Boundary {
 
 function valueAt(document: Document, path: string): unknown {
   let value: unknown = document
-  for (const name of path.split('.')) value = (value as Document | null | undefined)?.[name]
+  for (const name of path.split('.')) value = Object.hasOwn(Object(value), name) ? (value as Document)[name] : undefined
   return value ?? null
 }
 

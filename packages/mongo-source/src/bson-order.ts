@@ -22,7 +22,9 @@ const BRACKETS: readonly (readonly string[])[] = [
   ['date'],
   ['timestamp'],
   ['regex'],
-  ['dbPointer', 'javascript', 'javascriptWithScope'],
+  ['dbPointer'],
+  ['javascript'],
+  ['javascriptWithScope'],
   ['maxKey'],
 ]
 const [NULLS, NUMBERS] = [1, 2]
@@ -62,6 +64,7 @@ function typeOf(value: unknown): string {
   if (value === null || value === undefined) return 'null'
   if (typeof value === 'object') {
     const { _bsontype: name } = value as { readonly _bsontype?: string }
+    if (name === 'Code' && (value as { readonly scope?: unknown }).scope) return 'javascriptWithScope'
     if (name !== undefined) return NAMES[name] ?? 'object'
     if (value instanceof Date) return 'date'
     if (value instanceof RegExp) return 'regex'
@@ -87,19 +90,32 @@ function typesOf(bracket: number, { commonTypes }: Order): string[] {
 /** Documents whose field is of one of these brackets. */
 function ofBrackets(field: string, brackets: readonly number[], order: Order): Fields[] {
   const types = brackets.filter((bracket) => bracket !== NULLS).flatMap((bracket) => typesOf(bracket, order))
-  return [...(types.length > 0 ? [{ [field]: { $type: types } }] : []), ...(brackets.includes(NULLS) ? [{ [field]: null }] : [])]
+  return [...(types.length > 0 ? [{ [field]: { $type: types } }] : []), ...(brackets.includes(NULLS) ? [isNull(field, order)] : [])]
+}
+
+/**
+ * Documents whose field is null, or not there. A mongod (6.0) that is asked for those with `{ field: null }`, among other things, merges what it
+ * finds along an index in a wrong order.
+ */
+function isNull(field: string, order: Order): Fields {
+  const others = BRACKETS.flatMap((_, bracket) => (bracket === NULLS ? [] : typesOf(bracket, order)))
+  return { $nor: [{ [field]: { $type: others } }] }
 }
 
 /** Documents whose field is of a value's bracket, and sorted behind it; or, `orAt`, at it. */
 function behindWithin([field, direction]: SortField, value: unknown, orAt: boolean, order: Order): Fields[] {
   const bracket = bracketOf(value)
-  const equal = orAt ? [{ [field]: bracket === NULLS ? null : { $eq: value } }] : []
+  const equal = orAt ? [equalTo(field, value, order)] : []
   if (bracket === NULLS) return equal
   // What is not a number is sorted before all others, and neither greater nor less than any of them.
   if (isNaNumber(value)) return direction < 0 ? equal : [...equal, { [field]: { $gte: Number.NEGATIVE_INFINITY } }]
   if (direction > 0) return [{ [field]: { [orAt ? '$gte' : '$gt']: value } }]
   if (bracket !== NUMBERS) return [{ [field]: { [orAt ? '$lte' : '$lt']: value } }]
   return [{ [field]: { $type: typesOf(NUMBERS, order), $not: { [orAt ? '$gt' : '$gte']: value } } }]
+}
+
+function equalTo(field: string, value: unknown, order: Order): Fields {
+  return value === null ? isNull(field, order) : { [field]: { $eq: value } }
 }
 
 /** Documents whose field is sorted behind a value; or, `orAt`, at it. */
@@ -122,7 +138,7 @@ function atOrBehind(order: Order, boundary: Boundary): Fields[] {
     checkComparable(field, value)
     const isLast = i === order.sort.length - 1
     for (const one of behind(sorted, value, isLast, order)) alternatives.push(allOf([...equal, one]))
-    equal.push({ [field]: value === null ? null : { $eq: value } })
+    equal.push(equalTo(field, value, order))
   }
   return alternatives
 }

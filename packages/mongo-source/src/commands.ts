@@ -31,11 +31,15 @@ export interface Bounds {
 
 // Maps, since an object would sort names that are numbers.
 const sortDocument = (sort: readonly SortField[]) => new Map(sort)
-const keyProjection = (sort: readonly SortField[]) => new Map<string, unknown>([['_id', 1], ...sort.map(([field]) => [field, 1] as const)])
+/** Fields that others are in bring these along, and are not asked for twice. */
+function keyProjection(sort: readonly SortField[]): Map<string, 1> {
+  const fields = ['_id', ...sort.map(([field]) => field)]
+  return new Map(fields.filter((field) => !fields.some((other) => field.startsWith(`${other}.`))).map((field) => [field, 1]))
+}
 const bound = (sort: readonly SortField[], boundary: Boundary) => new Map(sort.map(([field], i) => [field, boundary[i] ?? null]))
 
 function rangeOf({ sort, filter }: Reading, { index, commonTypes = false }: Cut, { from, to }: Bounds): Command {
-  if (index === undefined) return { filter: allOf([filter, ...between({ sort, commonTypes }, from, to)]) }
+  if (index === undefined) return { filter: allOf([filter, ...between({ sort, commonTypes }, from, to)]), allowDiskUse: true }
   return { filter, hint: index, ...(from && { min: bound(sort, from) }), ...(to && { max: bound(sort, to) }) }
 }
 
@@ -72,8 +76,9 @@ export function openCommand(reading: Reading, asksTime: boolean): Command {
   const concern = asksTime ? { readConcern: { level: 'snapshot' } } : concernOf(reading, {})
   const project = projection && { projection }
   if (pipeline.length === 0) return { find: collection, filter, ...project, limit: 1, singleBatch: true, ...concern }
-  const stages = [{ $match: filter }, { $limit: 1 }, ...(projection ? [{ $project: projection }] : []), ...pipeline]
-  return { aggregate: collection, pipeline: stages, cursor: {}, ...concern }
+  // One more in a batch than there are: no cursor is left.
+  const stages = [{ $match: filter }, { $limit: 1 }, ...(projection ? [{ $project: projection }] : []), ...pipeline, { $limit: 1 }]
+  return { aggregate: collection, pipeline: stages, cursor: { batchSize: 2 }, ...concern }
 }
 
 /** Finds the key of a document so many behind a boundary. */
@@ -118,7 +123,7 @@ export function arrayCommand(reading: Reading, cut: Cut): Command {
 /** The keys of documents that the server picks at random, sorted. */
 export function sampleCommand({ collection, filter, sort }: Reading, size: number): Command {
   const stages = [{ $sample: { size } }, { $match: filter }, { $project: keyProjection(sort) }, { $sort: sortDocument(sort) }]
-  return { aggregate: collection, pipeline: stages, cursor: { batchSize: size }, allowDiskUse: true }
+  return { aggregate: collection, pipeline: stages, cursor: { batchSize: size + 1 }, allowDiskUse: true }
 }
 
 /** Asks for all types that there are. */
@@ -128,7 +133,7 @@ export function typesCommand({ collection }: Reading): Command {
 
 /** Finds a collection, with what kind it is of. */
 export function collectionCommand({ collection }: Reading): Command {
-  return { listCollections: 1, filter: { name: collection }, nameOnly: true }
+  return { listCollections: 1, filter: { name: collection }, nameOnly: false }
 }
 
 export function indexesCommand({ collection }: Reading): Command {

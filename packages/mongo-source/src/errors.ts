@@ -17,8 +17,9 @@ const ADVICE: Readonly<Record<number, string>> = {
 export function sourceFailed(doing: string, name: string, error: unknown): PymarError {
   if (error instanceof PymarError) return error
   const code = (error as { readonly code?: unknown } | undefined)?.code
-  const advice = typeof code === 'number' ? ADVICE[code] : undefined
   const message = withoutPassword(error instanceof Error ? error.message : String(error))
+  const isIndexGone = /hint provided does not correspond/.test(message)
+  const advice = isIndexGone ? 'an index was dropped meanwhile: start the job again' : typeof code === 'number' ? ADVICE[code] : undefined
   return new PymarError('SOURCE_FAILED', `Cannot ${doing} ${name}: ${message}${advice ? `; ${advice}` : ''}`, { cause: error })
 }
 

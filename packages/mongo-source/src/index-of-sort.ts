@@ -4,19 +4,25 @@ import { arrayCommand, type Command, explainCommand, indexesCommand, lastCommand
 import { unreadable } from './errors.ts'
 import type { SortField } from './settings.ts'
 
-/** The index that gives all documents as they are sorted, if there is one and the server keeps to bounds of it. */
-export async function indexOfSort(scene: Scene): Promise<string | undefined> {
+/**
+ * The index that gives all documents as they are sorted, if there is one and the server keeps to bounds of it. For a filter there may be a better
+ * one, and the server is left to find it.
+ */
+export async function indexOfSort(scene: Scene, hasCollation: boolean): Promise<string | undefined> {
   const { connection, reading } = scene
+  if (Object.keys(reading.filter).length > 0) return undefined
   // A view has none, and says so by refusing.
   const indexes = (await refusedOr(documentsOf(connection, reading, indexesCommand(reading)))) ?? []
-  const found = indexes.find((index) => hasOrder(index, reading.sort))
+  const found = indexes.find(
+    (index) => hasOrder(index, reading.sort) && (index['name'] === '_id_' || (!index['collation'] && !hasCollation)),
+  )
   if (!found) return undefined
   const name = String(found['name'])
   return (await keepsBounds(scene, name)) ? name : undefined
 }
 
-function hasOrder({ key, sparse, partialFilterExpression, hidden, collation, name }: Document, sort: readonly SortField[]): boolean {
-  if (sparse || partialFilterExpression || hidden || (collation && name !== '_id_')) return false
+function hasOrder({ key, sparse, partialFilterExpression, hidden }: Document, sort: readonly SortField[]): boolean {
+  if (sparse || partialFilterExpression || hidden) return false
   return JSON.stringify(Object.entries(key as object).map(([field, way]) => [field, Number(way)])) === JSON.stringify(sort)
 }
 
@@ -34,9 +40,9 @@ async function keepsBounds(scene: Scene, index: string): Promise<boolean> {
   const second = await keyOf(probeCommand(all, cut, undefined, 1))
   if (!second) return false
   const bounded = { ...cut, index }
-  const first = await keyOf(probeCommand(all, bounded, second, 0))
-  const [last, lastOfAll] = [await keyOf(lastCommand(all, bounded, second)), await keyOf(lastCommand(all, cut))]
-  return toText([first, last]) === toText([second, lastOfAll])
+  const isSame = (one: unknown, other: unknown) => toText(one ?? null) === toText(other ?? null)
+  if (!isSame(await keyOf(probeCommand(all, bounded, second, 0)), second)) return false
+  return isSame(await keyOf(lastCommand(all, bounded, second)), await keyOf(lastCommand(all, cut)))
 }
 
 /**

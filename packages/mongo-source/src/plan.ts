@@ -5,6 +5,7 @@ import {
   type Connection,
   concernOf,
   connect,
+  type Document,
   documentsOf,
   isRefusal,
   killSession,
@@ -12,11 +13,11 @@ import {
   send,
   withSession,
 } from './client.ts'
-import { type Cut, collectionCommand, openCommand, typesCommand } from './commands.ts'
+import { type Cut, collectionCommand, openCommand, readCommand, typesCommand } from './commands.ts'
 import { sourceFailed } from './errors.ts'
 import { indexOfSort, refuseArrays } from './index-of-sort.ts'
 import type { Place, Reading } from './settings.ts'
-import { packShared } from './shared.ts'
+import { packShared, type Range, unpackRange } from './shared.ts'
 
 /** How long a snapshot is asked for, in milliseconds: of what was made just now there is none yet. */
 const SNAPSHOT_LIMIT_MS = 10_000
@@ -30,16 +31,18 @@ export async function planSource(place: Place, asked: Reading, count: number, co
   const extent = { ...(offset !== undefined && { offset }), ...(limit !== undefined && { limit }) }
   return withConnection(place, 'plan the partitions of', signal, async (connection) => {
     const reading = withConcern(asked, connection.client)
-    const at = await open(connection, reading)
+    const options = await optionsOf(place.name, connection, reading)
+    const at = await open(connection, reading, options?.['capped'] !== true)
     const commonTypes = (await refusedOr(documentsOf(connection, reading, typesCommand(reading)))) === undefined
     const bare: Scene = { name: place.name, connection, reading, cut: { commonTypes, ...(at !== undefined && { at }) }, extent }
-    await warnIfMissing(bare)
-    const index = await indexOfSort(bare)
+    const index = await indexOfSort(bare, options?.['collation'] !== undefined)
     await refuseArrays(bare, index)
     const scene: Scene = index === undefined ? bare : { ...bare, cut: { ...bare.cut, index } }
     const partitions = (await planBySample(scene, count)) ?? (await planExactly(scene, count))
     // An aggregation takes no bounds of an index.
     const cut: Cut = reading.pipeline.length > 0 ? bare.cut : scene.cut
+    // What slots could not say is found out here.
+    for (const { hint } of partitions) readCommand(reading, cut, unpackRange(hint as Range))
     return { partitions, shared: packShared(reading, cut) }
   })
 }
@@ -82,10 +85,11 @@ function withConcern(reading: Reading, client: Client): Reading {
 /**
  * Finds out whether documents can be read as they are asked for, and as of one time.
  *
+ * @param hasPast A capped collection has none.
  * @returns The time, where the server has one.
  */
-async function open(connection: Connection, reading: Reading): Promise<unknown> {
-  const wantsSnapshot = reading.concern === undefined || reading.concern === 'snapshot'
+async function open(connection: Connection, reading: Reading, hasPast: boolean): Promise<unknown> {
+  const wantsSnapshot = reading.concern === 'snapshot' || (hasPast && reading.concern === undefined)
   for (const latest = performance.now() + SNAPSHOT_LIMIT_MS; wantsSnapshot; ) {
     try {
       return (await send(connection, reading, openCommand(reading, true)))['cursor'].atClusterTime
@@ -99,9 +103,11 @@ async function open(connection: Connection, reading: Reading): Promise<unknown> 
   return undefined
 }
 
-async function warnIfMissing({ name, connection, reading }: Scene): Promise<void> {
+/** How a collection was made; a missing one is warned of. Undefined where this user may not know. */
+async function optionsOf(name: string, connection: Connection, reading: Reading): Promise<Document | undefined> {
   const { db, collection } = reading
-  const [found] = await documentsOf(connection, reading, collectionCommand(reading))
-  if (found) return
-  process.emitWarning(`${name} reads collection "${collection}" of database "${db}", which is not there: it is empty`, 'PymarWarning')
+  const listed = await refusedOr(documentsOf(connection, reading, collectionCommand(reading)))
+  if (listed?.length === 0)
+    process.emitWarning(`${name} reads collection "${collection}" of database "${db}", which is not there: it is empty`, 'PymarWarning')
+  return listed?.[0]?.['options']
 }

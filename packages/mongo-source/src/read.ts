@@ -76,10 +76,7 @@ async function unlessAborted<T>(waited: Promise<T>, signal: AbortSignal): Promis
   }
 }
 
+/** The documents of a batch: those of a block, or fewer where the server has cut it at 16 MiB. */
 async function nextBlock(cursor: Cursor): Promise<unknown[]> {
-  const block: unknown[] = []
-  while (block.length < BLOCK_DOCUMENTS && (await cursor.hasNext())) {
-    for (const document of cursor.readBufferedDocuments(BLOCK_DOCUMENTS - block.length)) block.push(document)
-  }
-  return block
+  return (await cursor.hasNext()) ? cursor.readBufferedDocuments(BLOCK_DOCUMENTS) : []
 }

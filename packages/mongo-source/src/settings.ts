@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { PymarError } from '@pymar/core'
 
 /** The static members of a source class. */
@@ -49,7 +50,10 @@ const CONCERNS: readonly unknown[] = [undefined, 'local', 'available', 'majority
 const WRITING = ['$out', '$merge']
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+/** A document as it is written down: a Map could hide what it holds. */
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]' && !('_bsontype' in value)
+const isHost = (value: unknown) => isText(value) && (/^[\w.-]+$/.test(value) || isIPv6(value))
 const isPort = (value: unknown) => value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536)
 const OBJECT: Rule = { holds: isObject, rule: 'an object' }
 const RULES: Readonly<Record<Exclude<keyof MongoClass, 'name'>, Rule>> = {
@@ -58,7 +62,7 @@ const RULES: Readonly<Record<Exclude<keyof MongoClass, 'name'>, Rule>> = {
       isObject(value) &&
       isText(value['db']) &&
       isText(value['collection']) &&
-      (isText(value['uri']) || (isText(value['ip']) && isPort(value['port']))),
+      (isText(value['uri']) || (isHost(value['ip']) && isPort(value['port']))),
     rule: '{ uri, db, collection } or { ip, port, db, collection }',
   },
   FILTER: OBJECT,
@@ -98,7 +102,7 @@ export function readSettings(source: MongoClass): { readonly place: Place; reado
     db,
     collection,
     filter: FILTER as Fields,
-    ...(PROJECTION !== undefined && { projection: PROJECTION as Fields }),
+    ...(PROJECTION !== undefined && Object.keys(PROJECTION as object).length > 0 && { projection: PROJECTION as Fields }),
     sort: sortFields(SORT as Record<string, 1 | -1>),
     pipeline: PIPELINE as Fields[],
     ...(preference !== undefined && { preference }),
@@ -109,7 +113,7 @@ export function readSettings(source: MongoClass): { readonly place: Place; reado
 }
 
 function uriOf({ uri, ip = '', port = '27017' }: Readonly<Record<string, string>>): string {
-  return uri ?? `mongodb://${ip.includes(':') ? `[${ip}]` : ip}:${port}`
+  return uri || `mongodb://${ip.includes(':') ? `[${ip}]` : ip}:${port}`
 }
 
 function sortFields(sort: Readonly<Record<string, 1 | -1>>): SortField[] {
@@ -126,5 +130,7 @@ function checkData(name: string, path: string, value: unknown, isTop = true): vo
     throw new PymarError('INVALID_ARGUMENT', `Cannot read ${path} of ${name} as it must be data: it is ${found}`)
   if (found !== 'object' || value === null || '_bsontype' in (value as object)) return
   if (value instanceof Date || value instanceof RegExp || ArrayBuffer.isView(value)) return
+  if (value instanceof Map || value instanceof Set)
+    throw new PymarError('INVALID_ARGUMENT', `Cannot read ${path} of ${name} as it must be data: it is a ${value.constructor.name}`)
   for (const [key, inner] of Object.entries(value as object)) checkData(name, `${path}.${key}`, inner, false)
 }
