@@ -7,6 +7,7 @@ import {
   MongoError,
   MongoNetworkError,
   MongoServerError,
+  MongoServerSelectionError,
   ReadPreference,
   type RunCommandCursor,
 } from 'mongodb'
@@ -120,7 +121,8 @@ export async function refusedOr<T>(found: Promise<T>): Promise<T | undefined> {
 
 /** Whether another try may do: the connection was lost, or the server has just changed its part in its replica set. */
 export function mayTryAgain(error: unknown): boolean {
-  return error instanceof MongoNetworkError || (error instanceof MongoError && error.hasErrorLabel('RetryableError')) || isStepDown(error)
+  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true
+  return (error instanceof MongoError && error.hasErrorLabel('RetryableError')) || isStepDown(error)
 }
 
 /** NotWritablePrimary, PrimarySteppedDown, ShutdownInProgress, InterruptedAtShutdown, InterruptedDueToReplStateChange, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary. */

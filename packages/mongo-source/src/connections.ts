@@ -13,30 +13,47 @@ interface Known {
 /** Clients of this process, by what they connect to. */
 const clients = new Map<string, Known>()
 
+/** A client for one partition. */
+export interface Taken {
+  readonly client: Client
+  /** Keeps it for the next partition. */
+  giveBack(): void
+  /** Has the next partition connect anew: a client that has lost its server may take long to see that it is there again. */
+  drop(): void
+}
+
 /** Takes this process's client of a server; a first one connects. */
-export async function takeClient(place: Place): Promise<Client> {
+export async function takeClient(place: Place): Promise<Taken> {
   const { uri } = place
   const known = clients.get(uri) ?? { client: connect(place, 'pymar slot'), users: 0 }
   clients.set(uri, known)
   clearTimeout(known.timer)
   known.users++
   try {
-    return await known.client
+    const client = await known.client
+    return { client, giveBack: () => letGo(uri, known, client), drop: () => drop(uri, known, client) }
   } catch (error) {
-    if (clients.get(uri) === known) clients.delete(uri)
+    forget(uri, known)
     throw error
   }
 }
 
-/** Lets go of it: it is kept for the next partition. */
-export function giveBack({ uri }: Place): void {
-  const known = clients.get(uri)
-  if (!known || --known.users > 0) return
-  void known.client.then((client) => {
-    if (known.users > 0 || clients.get(uri) !== known) return
-    known.timer = setTimeout(() => {
-      clients.delete(uri)
-      void client.close().catch(() => {})
-    }, idleMsOf(client) ?? IDLE_MS).unref()
-  })
+function letGo(uri: string, known: Known, client: Client) {
+  if (--known.users > 0) return
+  const close = () => {
+    forget(uri, known)
+    void client.close().catch(() => {})
+  }
+  if (clients.get(uri) !== known) close()
+  else known.timer = setTimeout(close, idleMsOf(client) ?? IDLE_MS).unref()
+}
+
+/** Others that use it go on with it, and the last of them closes it. */
+function drop(uri: string, known: Known, client: Client) {
+  forget(uri, known)
+  letGo(uri, known, client)
+}
+
+function forget(uri: string, known: Known) {
+  if (clients.get(uri) === known) clients.delete(uri)
 }

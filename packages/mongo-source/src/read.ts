@@ -1,6 +1,6 @@
 import { type Client, type Cursor, killSession, mayTryAgain, openCursor, withSession } from './client.ts'
 import { BLOCK_DOCUMENTS, readCommand } from './commands.ts'
-import { giveBack, takeClient } from './connections.ts'
+import { type Taken, takeClient } from './connections.ts'
 import { sourceFailed } from './errors.ts'
 import type { Place } from './settings.ts'
 import { type Range, type Shared, unpackRange, unpackShared } from './shared.ts'
@@ -12,21 +12,25 @@ const TRIES = 3
 export async function* readPartition(place: Place, shared: Shared, range: Range, signal: AbortSignal): AsyncGenerator<unknown[]> {
   for (let attempt = 1; ; attempt++) {
     let delivered = false
+    let taken: Taken | undefined
     try {
-      const client = await takeClient(place)
-      try {
-        for await (const block of blocksOf(client, shared, range, signal)) {
-          delivered = true
-          yield block
-        }
-        return
-      } finally {
-        giveBack(place)
+      taken = await takeClient(place)
+      for await (const block of blocksOf(taken.client, shared, range, signal)) {
+        delivered = true
+        yield block
       }
+      return
     } catch (error) {
+      const isLost = mayTryAgain(error)
+      if (isLost) {
+        taken?.drop()
+        taken = undefined
+      }
       signal.throwIfAborted()
       // Another connection may do, as long as nobody has seen a document.
-      if (delivered || attempt === TRIES || !mayTryAgain(error)) throw sourceFailed('read', place.name, error)
+      if (delivered || attempt === TRIES || !isLost) throw sourceFailed('read', place.name, error)
+    } finally {
+      taken?.giveBack()
     }
   }
 }
