@@ -3,7 +3,8 @@ import type { MongoDataSource } from '@pymar/mongo-source'
 import { type Collection, type Document, MongoClient } from 'mongodb'
 import { interleave, median, ratio } from './measure.ts'
 import { Amounts, Articles, FewArticles, Memory, sumOf } from './mongo/job.mjs'
-import { mib, perSecond, type Row } from './table.ts'
+import { peakMemory } from './peak-memory.ts'
+import { perSecond, type Row } from './table.ts'
 
 /** 0.9 of the rate of a loop by hand, as times. */
 const TARGET = 1 / 0.9
@@ -91,18 +92,11 @@ async function readAll({ partitions, shared }: Plan): Promise<number> {
   return sum
 }
 
-/** Of a slot of its own each, which reads as many documents in all: V8 takes what it may before it collects. */
+/** As many documents are read in all from either. */
 async function memory(large: number): Promise<Row[]> {
-  const rows: Row[] = []
-  for (const [what, source, times] of [
-    [`${SMALL} documents, ${large / SMALL} times`, FewArticles, large / SMALL],
-    [`${large} documents`, Articles, 1],
-  ] as const) {
-    const producer = new Memory({ slots: 1 })
-    let most = 0
-    for (let i = 0; i < times; i++) most = Math.max(most, (await producer.map(source)) * 1024)
-    rows.push({ what: `peak memory of a slot that reads ${what}`, value: mib(most) })
-    await producer.close()
-  }
-  return rows
+  const times = large / SMALL
+  return [
+    await peakMemory(`${SMALL} documents, ${times} times`, new Memory({ slots: 1 }), FewArticles, times),
+    await peakMemory(`${large} documents`, new Memory({ slots: 1 }), Articles, 1),
+  ]
 }

@@ -1,9 +1,10 @@
 import type { PlanContext } from '@pymar/core'
 import pg from 'pg'
 import { interleave, median, ratio } from './measure.ts'
+import { peakMemory } from './peak-memory.ts'
 import { byCopy, byCursor } from './sql/by-hand.ts'
 import { Amounts, FewOrders, Memory, Orders, SortedOrders } from './sql/job.mjs'
-import { mib, ms, perSecond, type Row } from './table.ts'
+import { ms, perSecond, type Row } from './table.ts'
 
 /** 1.8 times the rate of a cursor, 0.9 of that of a copy loop, as times. */
 const CURSOR_TARGET = 1 / 1.8
@@ -114,18 +115,10 @@ async function plans(quick: boolean): Promise<Row[]> {
   ]
 }
 
-/** Of a slot of its own each, which reads as many rows in all: V8 takes what it may before it collects. */
+/** As many rows are read in all from either. */
 async function memory(): Promise<Row[]> {
-  const rows: Row[] = []
-  for (const [what, source, times] of [
-    ['1e5 rows, 50 times', FewOrders, LARGE / SMALL],
-    ['5e6 rows', Orders, 1],
-  ] as const) {
-    const producer = new Memory({ slots: 1 })
-    let most = 0
-    for (let i = 0; i < times; i++) most = Math.max(most, (await producer.map(source)) * 1024)
-    rows.push({ what: `peak memory of a slot that reads ${what}`, value: mib(most) })
-    await producer.close()
-  }
-  return rows
+  return [
+    await peakMemory('1e5 rows, 50 times', new Memory({ slots: 1 }), FewOrders, LARGE / SMALL),
+    await peakMemory('5e6 rows', new Memory({ slots: 1 }), Orders, 1),
+  ]
 }
