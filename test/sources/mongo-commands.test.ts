@@ -2,6 +2,7 @@
 // What is sent: the script looks for boundaries, slots read ranges.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { DataSourceFactory } from '@pymar/core'
 import { MongoDataSource } from '@pymar/mongo-source'
 import { type Document, MongoClient, Timestamp } from 'mongodb'
 import { BLOCK_DOCUMENTS, readCommand, sampleCommand } from '../../packages/mongo-source/dist/commands.js'
@@ -93,6 +94,42 @@ describe('commands', needs('mongo'), () => {
       await new Promise((later) => setTimeout(later, 20))
     }
     assert.equal((await inline.map(List, Sent)).length, 2500)
+  })
+
+  test('of a plan that finds fewer documents than it has counted make fewer partitions', async () => {
+    const documents = client.db(CONF.db).collection<Document>('shrinking')
+    class Shrinking extends MongoDataSource<Document> {
+      static override CONF = { ...CONF, collection: 'shrinking', uri: relay.url }
+      static override PROJECTION = { _id: 0 }
+      // Not as of one time.
+      static override READ = { concern: 'local' }
+    }
+    List.WORKERS_NUMBER = 4
+    for (const [offset, limit, left, expected] of [
+      [0, 100, 60, 60],
+      [0, 90, 60, 60],
+      [0, 90, 0, 0],
+      [50, 40, 55, 5],
+      [50, 40, 30, 0],
+    ] as const) {
+      await documents.deleteMany({})
+      await documents.insertMany(Array.from({ length: 100 }, (_, n) => ({ _id: n as never, n })))
+      let isFirst = true
+      relay.beforeIt = ({ app, command }) => {
+        // The first boundary is asked for once documents are counted.
+        if (app !== 'pymar job' || !(command['skip'] > 1) || !isFirst) return undefined
+        isFirst = false
+        return documents.deleteMany({ n: { $gte: left } }).then(() => {})
+      }
+      const read = await inline.map(List, new DataSourceFactory(Shrinking, { offset, limit }))
+      assert.deepEqual(
+        read,
+        Array.from({ length: expected }, (_, n) => ({ n: offset + n })),
+      )
+      assert.ok(!isFirst)
+    }
+    relay.beforeIt = () => undefined
+    await documents.drop()
   })
 
   test('of all partitions read as of one time, where there is one', () => {

@@ -11,6 +11,9 @@ import { needs, serverUrl } from '../servers/needs.ts'
 
 const CONF = { uri: process.env['PYMAR_TEST_MONGO'] ?? 'mongodb://127.0.0.1', db: 'pymar_tests', collection: 'errors' }
 
+const RING: { and: unknown[] } = { and: [] }
+RING.and.push(RING)
+
 function read(attributes: object, producer: unknown = List): Job<unknown[]> {
   class Wrong extends MongoDataSource<Document> {}
   // Some of them have no setter.
@@ -39,6 +42,7 @@ describe('a source of MongoDB', needs('mongo'), () => {
       /^Cannot read CONF of Wrong as it must be \{ uri, db, collection \} or \{ ip, port, db, collection \}$/,
     ],
     ['a CONF without a collection', { CONF: { uri: CONF.uri, db: 'x' } }, /^Cannot read CONF of Wrong as it must be/],
+    ['an option of the driver in CONF', { CONF: { ...CONF, tls: true } }, /^Cannot read CONF of Wrong as it must be/],
     ['a port that is none', { CONF: { ip: '127.0.0.1', port: 1e9, db: 'x', collection: 'y' } }, /^Cannot read CONF of Wrong as it must be/],
     [
       'a uri that is none',
@@ -59,11 +63,18 @@ describe('a source of MongoDB', needs('mongo'), () => {
       /^Cannot read FILTER\.n\.\$gt of Wrong as it must be data: it is undefined$/,
     ],
     [
+      'flags that BSON does not have',
+      { FILTER: { text: /a.b/s } },
+      /^Cannot read FILTER\.text of Wrong .* it is \/a\.b\/s, of whose flags/,
+    ],
+    ['a FILTER in a ring', { FILTER: RING }, /^Cannot read FILTER\.and\.0 of Wrong as it must be data: it is part of itself$/],
+    [
       'a PIPELINE that writes',
       { PIPELINE: [{ $match: {} }, { $out: 'x' }] },
       /^Cannot read PIPELINE of Wrong as it must be a list of stages, without \$out/,
     ],
     ['a READ that is none', { READ: { preference: 'any' } }, /^Cannot read READ of Wrong as it must be/],
+    ['a READ with a slip in it', { READ: { prefrence: 'secondary' } }, /^Cannot read READ of Wrong as it must be/],
   ] as const) {
     test(`with ${what} is an invalid argument`, async () => {
       await assert.rejects(read(attributes), (error: PymarError) => {

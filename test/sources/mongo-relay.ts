@@ -21,6 +21,8 @@ export class MongoRelay {
   readonly url: string
   /** Says which commands break the connection that they come over. */
   breaksAt: (sent: Sent) => boolean = () => false
+  /** What happens before the server hears of a command. */
+  beforeIt: (sent: Sent) => Promise<void> | undefined = () => undefined
   readonly #target: string
   readonly #server: Server
   readonly #connections = new Set<RelayedConnection>()
@@ -81,7 +83,9 @@ export class MongoRelay {
   #add(client: Socket, server: Socket) {
     const connection = new RelayedConnection(client, server, (app, command, reply) => {
       this.#heard(app, command, reply)
-      if (!reply && this.breaksAt({ app, command })) connection.cut()
+      if (reply) return undefined
+      if (this.breaksAt({ app, command })) connection.cut()
+      return this.beforeIt({ app, command })
     })
     this.#connections.add(connection)
     client.on('close', () => this.#connections.delete(connection))
@@ -108,7 +112,8 @@ export class MongoRelay {
 const nameOf = (session: unknown) =>
   String((session as { readonly id?: { toString(how: 'hex'): string } } | undefined)?.id?.toString('hex'))
 
-type Listener = (app: string, command: Document, reply: Document | undefined) => void
+/** @returns What is waited for before it is passed on. */
+type Listener = (app: string, command: Document, reply: Document | undefined) => Promise<void> | undefined
 
 class RelayedConnection {
   app = ''
@@ -124,9 +129,11 @@ class RelayedConnection {
       const messages = new Messages(hear)
       from.on('error', () => {})
       from.on('close', () => to.destroy())
-      from.on('data', (bytes) => {
-        messages.push(bytes)
+      from.on('data', async (bytes) => {
+        from.pause()
+        await Promise.all(messages.push(bytes))
         to.write(bytes)
+        from.resume()
       })
     }
   }
@@ -135,15 +142,15 @@ class RelayedConnection {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  #request(message: Buffer, listener: Listener) {
+  #request(message: Buffer, listener: Listener): Promise<void> | undefined {
     const command = commandOf(message)
-    if (!command) return
+    if (!command) return undefined
     if (command['client']) this.app = String(command['client'].application?.name)
     this.#asked.set(message.readInt32LE(4), command)
-    listener(this.app, command, undefined)
+    return listener(this.app, command, undefined)
   }
 
-  #reply(message: Buffer, listener: Listener) {
+  #reply(message: Buffer, listener: Listener): undefined {
     const [to, reply] = [message.readInt32LE(8), commandOf(message)]
     const command = this.#asked.get(to)
     this.#asked.delete(to)
@@ -153,20 +160,22 @@ class RelayedConnection {
 
 /** Bytes as they come, made into messages. */
 class Messages {
-  readonly #hear: (message: Buffer) => void
+  readonly #hear: (message: Buffer) => Promise<void> | undefined
   #rest: Buffer = Buffer.alloc(0)
 
-  constructor(hear: (message: Buffer) => void) {
+  constructor(hear: (message: Buffer) => Promise<void> | undefined) {
     this.#hear = hear
   }
 
-  push(bytes: Buffer) {
+  push(bytes: Buffer): (Promise<void> | undefined)[] {
+    const heard: (Promise<void> | undefined)[] = []
     this.#rest = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
     while (this.#rest.length >= HEADER_BYTES && this.#rest.length >= this.#rest.readInt32LE(0)) {
       const length = this.#rest.readInt32LE(0)
-      this.#hear(this.#rest.subarray(0, length))
+      heard.push(this.#hear(this.#rest.subarray(0, length)))
       this.#rest = this.#rest.subarray(length)
     }
+    return heard
   }
 }
 

@@ -2,7 +2,6 @@ import { type Partition, PymarError } from '@pymar/core'
 import type { Boundary } from './bson-order.ts'
 import { type Connection, type Document, documentsOf, refusedOr, send, toText } from './client.ts'
 import { type Cut, countCommand, probeCommand, sampleCommand } from './commands.ts'
-import { unreadable } from './errors.ts'
 import type { Reading } from './settings.ts'
 import { packRange } from './shared.ts'
 
@@ -40,16 +39,27 @@ export async function planExactly(scene: Scene, count: number): Promise<Partitio
   const end = Math.min(total, offset + (limit ?? total))
   const start = Math.min(offset, end)
   const positions = bordersOf(start, end, Math.min(count, end - start))
+  // Before the first document there is nothing to tell apart, nor behind the last one.
+  const boundaries = await boundariesAt(
+    scene,
+    positions.filter((border) => border > 0 && border < total),
+  )
+  // Without a snapshot documents may have gone since they were counted: what has no boundary any more lies behind the last document.
+  const found = positions.filter((border) => border === 0 || boundaries.has(border))
+  return found.length === 0 ? [] : partitionsBetween(found.at(-1) === end ? found : [...found, end], (border) => boundaries.get(border))
+}
+
+/** The boundaries at these positions, in ascending order, as far as there are documents. */
+async function boundariesAt(scene: Scene, positions: readonly number[]): Promise<Map<number, Boundary>> {
   const boundaries = new Map<number, Boundary>()
   let before: { readonly position: number; readonly boundary: Boundary } | undefined
-  // Before the first document there is nothing to tell apart, nor behind the last one.
-  for (const position of positions.filter((border) => border > 0 && border < total)) {
+  for (const position of positions) {
     const boundary = await boundaryAt(scene, before?.boundary, position - (before?.position ?? 0))
-    if (!boundary) throw unreadable(scene.name, 'documents were deleted meanwhile; start the job again')
+    if (!boundary) break
     before = { position, boundary }
     boundaries.set(position, boundary)
   }
-  return partitionsBetween(positions, (position) => boundaries.get(position))
+  return boundaries
 }
 
 /** Places that cut a range into so many parts, with both its ends. */

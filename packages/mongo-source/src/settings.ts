@@ -49,6 +49,7 @@ const CONCERNS: readonly unknown[] = [undefined, 'local', 'available', 'majority
 /** Stages that write what a job only reads. */
 const WRITING = ['$out', '$merge']
 
+const has = (value: object, ...names: readonly string[]) => Object.keys(value).every((name) => names.includes(name))
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 /** A document as it is written down: a Map could hide what it holds. */
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -60,6 +61,7 @@ const RULES: Readonly<Record<Exclude<keyof MongoClass, 'name'>, Rule>> = {
   CONF: {
     holds: (value) =>
       isObject(value) &&
+      has(value, 'uri', 'ip', 'port', 'db', 'collection') &&
       isText(value['db']) &&
       isText(value['collection']) &&
       (isText(value['uri']) || (isHost(value['ip']) && isPort(value['port']))),
@@ -76,7 +78,11 @@ const RULES: Readonly<Record<Exclude<keyof MongoClass, 'name'>, Rule>> = {
     rule: `a list of stages, without ${WRITING.join(' and ')}`,
   },
   READ: {
-    holds: (value) => isObject(value) && PREFERENCES.includes(value['preference']) && CONCERNS.includes(value['concern']),
+    holds: (value) =>
+      isObject(value) &&
+      has(value, 'preference', 'concern') &&
+      PREFERENCES.includes(value['preference']) &&
+      CONCERNS.includes(value['concern']),
     rule: `{ preference: ${PREFERENCES.slice(1).join(' or ')}, concern: ${CONCERNS.slice(1).join(' or ')} }`,
   },
   RAW: { holds: (value) => typeof value === 'boolean', rule: 'true or false' },
@@ -124,13 +130,17 @@ function sortFields(sort: Readonly<Record<string, 1 | -1>>): SortField[] {
 }
 
 /** BSON has no functions, and would take what is undefined for null, or for nothing. */
-function checkData(name: string, path: string, value: unknown, isTop = true): void {
-  const found = typeof value
-  if (found === 'function' || found === 'symbol' || (found === 'undefined' && !isTop))
+function checkData(name: string, path: string, value: unknown, around: readonly unknown[] = []): void {
+  const refuse = (found: string) => {
     throw new PymarError('INVALID_ARGUMENT', `Cannot read ${path} of ${name} as it must be data: it is ${found}`)
-  if (found !== 'object' || value === null || '_bsontype' in (value as object)) return
+  }
+  const kind = typeof value
+  if (kind === 'function' || kind === 'symbol' || (kind === 'undefined' && around.length > 0)) refuse(kind)
+  if (kind !== 'object' || value === null || '_bsontype' in (value as object)) return
+  // The driver writes g as s, and leaves out s and all others.
+  if (value instanceof RegExp && /[^im]/.test(value.flags)) refuse(`${value}, of whose flags BSON keeps i and m; use $regex with $options`)
   if (value instanceof Date || value instanceof RegExp || ArrayBuffer.isView(value)) return
-  if (value instanceof Map || value instanceof Set)
-    throw new PymarError('INVALID_ARGUMENT', `Cannot read ${path} of ${name} as it must be data: it is a ${value.constructor.name}`)
-  for (const [key, inner] of Object.entries(value as object)) checkData(name, `${path}.${key}`, inner, false)
+  if (value instanceof Map || value instanceof Set) refuse(`a ${value.constructor.name}`)
+  if (around.includes(value)) refuse('part of itself')
+  for (const [key, inner] of Object.entries(value as object)) checkData(name, `${path}.${key}`, inner, [...around, value])
 }
