@@ -1,6 +1,7 @@
 // needs: mongo
 // What is wrong is said before the first partition is sent.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { type Job, Producer, type PymarError } from '@pymar/core'
 import { MongoDataSource } from '@pymar/mongo-source'
@@ -11,6 +12,8 @@ import { needs, serverUrl } from '../servers/needs.ts'
 
 const CONF = { uri: process.env['PYMAR_TEST_MONGO'] ?? 'mongodb://127.0.0.1', db: 'pymar_tests', collection: 'errors' }
 
+/** As an ObjectId of mongodb@6 looks. */
+const OLD = { _bsontype: 'ObjectId', [Symbol.for('@@mdb.bson.version')]: 6 }
 const RING: { and: unknown[] } = { and: [] }
 RING.and.push(RING)
 
@@ -39,11 +42,31 @@ describe('a source of MongoDB', needs('mongo'), () => {
     [
       'no CONF',
       { CONF: undefined },
-      /^Cannot read CONF of Wrong as it must be \{ uri, db, collection \} or \{ ip, port, db, collection \}$/,
+      /^Cannot read CONF of Wrong as it must be \{ uri, db, collection \} or \{ ip, port, db, collection \}: it is no such object$/,
     ],
-    ['a CONF without a collection', { CONF: { uri: CONF.uri, db: 'x' } }, /^Cannot read CONF of Wrong as it must be/],
-    ['an option of the driver in CONF', { CONF: { ...CONF, tls: true } }, /^Cannot read CONF of Wrong as it must be/],
-    ['a port that is none', { CONF: { ip: '127.0.0.1', port: 1e9, db: 'x', collection: 'y' } }, /^Cannot read CONF of Wrong as it must be/],
+    ['a CONF without a collection', { CONF: { uri: CONF.uri, db: 'x' } }, /: collection is missing, or no text$/],
+    [
+      'an option of the driver in CONF',
+      { CONF: { ...CONF, tls: true } },
+      /: there is no tls; what the driver is to be told, .* goes into the uri$/,
+    ],
+    ['a uri and an ip', { CONF: { ...CONF, ip: 'host' } }, /: there is a uri, and an ip or a port beside it$/],
+    ['a host by another name', { CONF: { db: 'x', collection: 'y' } }, /: there is no uri, and no ip that is a host$/],
+    [
+      'a port that is none',
+      { CONF: { ip: '127.0.0.1', port: 1e9, db: 'x', collection: 'y' } },
+      /: its port is no integer from 1 to 65535$/,
+    ],
+    [
+      'a password that is not encoded',
+      { CONF: { ...CONF, uri: 'mongodb://me:s3@cr/et@host' } },
+      /it has more than one @; of a user's name/,
+    ],
+    [
+      'a value of another BSON',
+      { FILTER: { n: OLD } },
+      /^Cannot read FILTER\.n of Wrong .*another version of BSON \(6\); make it with mongodb@7$/,
+    ],
     [
       'a uri that is none',
       { CONF: { ...CONF, uri: 'postgres://me:s3cret@host' } },
@@ -80,7 +103,7 @@ describe('a source of MongoDB', needs('mongo'), () => {
       await assert.rejects(read(attributes), (error: PymarError) => {
         assert.equal(error.code, 'INVALID_ARGUMENT')
         assert.match(error.message, message)
-        assert.doesNotMatch(`${error.message} ${(error as Error).cause}`, /s3cret/)
+        assert.doesNotMatch(`${error.message} ${(error as Error).cause}`, /s3|cr\/et/)
         return true
       })
     })
@@ -125,6 +148,17 @@ describe('a source of MongoDB', needs('mongo'), () => {
       assert.equal(computed, 0)
     })
   }
+
+  test('with a slip in the name of an attribute says so', async () => {
+    const warned = once(process, 'warning')
+    class Slip extends MongoDataSource<Document> {
+      static override CONF = CONF
+      static FITLER = { n: 1 }
+      static override PROJECTION = { _id: 0 }
+    }
+    assert.equal((await inline.map(List, Slip)).length, 2)
+    assert.equal((await warned)[0].message, 'Slip has FITLER, which is no attribute; did you mean FILTER?')
+  })
 
   test('over a collection that is not there is empty, and says so', async () => {
     const warnings: string[] = []

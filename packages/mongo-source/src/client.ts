@@ -39,6 +39,12 @@ export async function connect({ name, uri }: Place, appName: string): Promise<Cl
 }
 
 function clientOf(name: string, uri: string, appName: string): Client {
+  // Part of a password would be taken for a host, and be named where that is not found.
+  if ((uri.split('?')[0] as string).split('@').length > 2)
+    throw new PymarError(
+      'INVALID_ARGUMENT',
+      `Cannot read CONF of ${name} as its uri must be one of MongoDB: it has more than one @; ${ENCODE}`,
+    )
   try {
     // What the URI says counts.
     const given = new Set([...new URLSearchParams(uri.slice(uri.indexOf('?') + 1)).keys()].map((key) => key.toLowerCase()))
@@ -49,9 +55,12 @@ function clientOf(name: string, uri: string, appName: string): Client {
   } catch (error) {
     // Not its cause: that may have the password in it.
     const found = withoutPassword(error instanceof Error ? error.message : String(error))
-    throw new PymarError('INVALID_ARGUMENT', `Cannot read CONF of ${name} as its uri must be one of MongoDB: ${found}`)
+    const advice = uri.includes('@') ? `; ${ENCODE}` : ''
+    throw new PymarError('INVALID_ARGUMENT', `Cannot read CONF of ${name} as its uri must be one of MongoDB: ${found}${advice}`)
   }
 }
+
+const ENCODE = "of a user's name and a password write : / ? # [ ] @ % as encodeURIComponent() does"
 
 /** How long connections may be idle, in milliseconds, where the URI says so. */
 export function idleMsOf(client: Client): number | undefined {

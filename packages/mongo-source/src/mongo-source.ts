@@ -1,7 +1,7 @@
 import { BlockSource, type Plan, type PlanContext } from '@pymar/core'
 import { countSource, planSource } from './plan.ts'
 import { readPartition } from './read.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, warnOfSlips } from './settings.ts'
 import type { Range, Shared } from './shared.ts'
 
 /**
@@ -66,6 +66,7 @@ export abstract class MongoDataSource<Doc> extends BlockSource<Doc[]> {
 
   /** Finds the boundaries of partitions, and the time that they are read at where the server can. */
   static override partitions(count: number, context: PlanContext): Promise<Plan> {
+    warnOfSlips(this)
     const { place, reading } = readSettings(this)
     return planSource(place, reading, count, context)
   }

@@ -13,6 +13,10 @@ export interface MongoClass {
   readonly RAW?: unknown
 }
 
+/** Where classes of BSON say which version of the library they are of; the driver takes those of its own. */
+const BSON_VERSION = Symbol.for('@@mdb.bson.version')
+const [DRIVER_MAJOR, BSON_MAJOR] = [7, 7]
+
 export type Fields = Readonly<Record<string, unknown>>
 
 /** A field that documents are sorted by: its path, with dots. */
@@ -42,6 +46,8 @@ export interface Place {
 interface Rule {
   readonly holds: (value: unknown) => boolean
   readonly rule: string
+  /** What breaks the rule, where there are several things that may. */
+  readonly found?: (value: unknown) => string
 }
 
 const PREFERENCES: readonly unknown[] = [undefined, 'primary', 'primaryPreferred', 'secondary', 'secondaryPreferred', 'nearest']
@@ -56,16 +62,26 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]' && !('_bsontype' in value)
 const isHost = (value: unknown) => isText(value) && (/^[\w.-]+$/.test(value) || isIPv6(value))
 const isPort = (value: unknown) => value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536)
+const CONF_KEYS = ['uri', 'ip', 'port', 'db', 'collection']
+
+function wrongInConf(conf: unknown): string | undefined {
+  if (!isObject(conf)) return 'it is no such object'
+  const { uri, ip, port, db, collection } = conf
+  const other = Object.keys(conf).find((key) => !CONF_KEYS.includes(key))
+  if (other !== undefined) return `there is no ${other}; what the driver is to be told, user and password too, goes into the uri`
+  if (!isText(db) || !isText(collection)) return `${isText(db) ? 'collection' : 'db'} is missing, or no text`
+  if (uri !== undefined && (ip !== undefined || port !== undefined)) return 'there is a uri, and an ip or a port beside it'
+  if (uri !== undefined && !isText(uri)) return 'its uri is no text'
+  if (uri === undefined && !isHost(ip)) return 'there is no uri, and no ip that is a host'
+  return isPort(port) ? undefined : 'its port is no integer from 1 to 65535'
+}
+
 const OBJECT: Rule = { holds: isObject, rule: 'an object' }
 const RULES: Readonly<Record<Exclude<keyof MongoClass, 'name'>, Rule>> = {
   CONF: {
-    holds: (value) =>
-      isObject(value) &&
-      has(value, 'uri', 'ip', 'port', 'db', 'collection') &&
-      isText(value['db']) &&
-      isText(value['collection']) &&
-      (isText(value['uri']) || (isHost(value['ip']) && isPort(value['port']))),
+    holds: (value) => wrongInConf(value) === undefined,
     rule: '{ uri, db, collection } or { ip, port, db, collection }',
+    found: (value) => wrongInConf(value) as string,
   },
   FILTER: OBJECT,
   PROJECTION: OBJECT,
@@ -95,10 +111,13 @@ const RULES: Readonly<Record<Exclude<keyof MongoClass, 'name'>, Rule>> = {
  */
 export function readSettings(source: MongoClass): { readonly place: Place; readonly reading: Reading } {
   const { name } = source
-  for (const [attribute, { holds, rule }] of Object.entries(RULES)) {
+  for (const [attribute, { holds, rule, found }] of Object.entries(RULES)) {
     const value = source[attribute as keyof MongoClass]
     const isMissing = value === undefined && attribute !== 'CONF'
-    if (!isMissing && !holds(value)) throw new PymarError('INVALID_ARGUMENT', `Cannot read ${attribute} of ${name} as it must be ${rule}`)
+    if (!isMissing && !holds(value)) {
+      const why = found ? `: ${found(value)}` : ''
+      throw new PymarError('INVALID_ARGUMENT', `Cannot read ${attribute} of ${name} as it must be ${rule}${why}`)
+    }
     if (attribute !== 'CONF') checkData(name, attribute, value)
   }
   const { CONF, FILTER = {}, PROJECTION, SORT = {}, PIPELINE = [], READ = {}, RAW = false } = source
@@ -116,6 +135,15 @@ export function readSettings(source: MongoClass): { readonly place: Place; reado
     raw: RAW as boolean,
   }
   return { place: { name, uri: uriOf(CONF as Record<string, string>) }, reading }
+}
+
+/** What was meant to be an attribute, and is none, would be without effect, and nobody would know. */
+export function warnOfSlips(source: MongoClass): void {
+  const letters = (name: string) => [...name.toUpperCase()].sort().join('')
+  for (const slip of Object.getOwnPropertyNames(source)) {
+    const meant = Object.keys(RULES).find((attribute) => slip !== attribute && letters(slip) === letters(attribute))
+    if (meant) process.emitWarning(`${source.name} has ${slip}, which is no attribute; did you mean ${meant}?`, 'PymarWarning')
+  }
 }
 
 function uriOf({ uri, ip = '', port = '27017' }: Readonly<Record<string, string>>): string {
@@ -136,7 +164,12 @@ function checkData(name: string, path: string, value: unknown, around: readonly 
   }
   const kind = typeof value
   if (kind === 'function' || kind === 'symbol' || (kind === 'undefined' && around.length > 0)) refuse(kind)
-  if (kind !== 'object' || value === null || '_bsontype' in (value as object)) return
+  if (kind !== 'object' || value === null) return
+  if ('_bsontype' in (value as object)) {
+    const found = (value as Record<symbol, unknown>)[BSON_VERSION]
+    if (found !== BSON_MAJOR) refuse(`a value of another version of BSON (${found}); make it with mongodb@${DRIVER_MAJOR}`)
+    return
+  }
   // The driver writes g as s, and leaves out s and all others.
   if (value instanceof RegExp && /[^im]/.test(value.flags)) refuse(`${value}, of whose flags BSON keeps i and m; use $regex with $options`)
   if (value instanceof Date || value instanceof RegExp || ArrayBuffer.isView(value)) return
