@@ -21,9 +21,14 @@ export interface RunningWorker {
 
 /** Those that a failed test leaves behind. */
 const running = new Set<ChildProcess>()
-after(() => {
+export async function killAll(): Promise<void> {
+  const ended = Promise.all(Array.from(running, (child) => once(child, 'close')))
   for (const child of running) child.kill('SIGKILL')
-})
+  await ended
+}
+process.once('exit', () => void killAll())
+// Outside of a test it would begin one.
+if (process.env['NODE_TEST_CONTEXT']) after(killAll)
 
 /** Starts `pymar-worker` with these arguments; resolves when it is ready, or has ended. */
 export async function startWorker(file: string, ...args: readonly string[]): Promise<RunningWorker> {

@@ -70,7 +70,7 @@ class DisorderlyChannel implements Channel {
     if (this.#next() < 0.2) this.#later.unshift(() => this.#events?.lost(attempt, { host: 'h', pid: 1, exit: 'signal SIGKILL' }))
     if (this.#next() < 0.1) this.#later.unshift(() => this.#events?.returned(attempt))
     if (this.#next() < 0.1) this.#later.push(() => this.#events?.room())
-    if (this.#next() < 0.5) this.#later.unshift(() => this.#events?.started(attempt))
+    if (this.#next() < 0.5) this.#later.unshift(() => void this.#events?.started(attempt))
     setImmediate(() => this.#speak())
   }
 
@@ -86,7 +86,7 @@ class DisorderlyChannel implements Channel {
     const channel = await new InlineTransport().open(this.#job, 1)
     return new Promise((resolve) => {
       channel.listen({
-        started: () => {},
+        started: () => true,
         partial: (_, bytes) =>
           resolve(() => {
             this.#pending.delete(attempt)
@@ -94,6 +94,7 @@ class DisorderlyChannel implements Channel {
           }),
         failed: (_, code, error, where) => resolve(() => this.#events?.failed(attempt, code, error, where)),
         lost: () => {},
+        redelivered: () => {},
         returned: () => {},
         room: () => {},
         broken: () => {},

@@ -85,11 +85,20 @@ export class RabbitNode {
     await this.#server?.[how]()
   }
 
-  /** What a command of rabbitmqctl says, a row a line. */
-  async ask(...args: readonly string[]): Promise<string[]> {
+  /** What a command of rabbitmqctl says that lists something, a row a line. */
+  ask(...args: readonly string[]): Promise<string[]> {
+    return this.#control('--no-table-headers', ...args)
+  }
+
+  /** Has rabbitmqctl do something. */
+  async tell(...args: readonly string[]): Promise<void> {
+    await this.#control(...args)
+  }
+
+  async #control(...args: readonly string[]): Promise<string[]> {
     const ctl = firstExecutable([join(dirname(this.#binary), 'rabbitmqctl'), ...onPath('rabbitmqctl')])
     if (!ctl) throw new Error('Cannot ask a broker: there is no rabbitmqctl beside rabbitmq-server')
-    const { stdout } = await run(ctl, ['-q', '--no-table-headers', ...args], { cwd: this.#folder, env: this.#env })
+    const { stdout } = await run(ctl, ['-q', ...args], { cwd: this.#folder, env: this.#env })
     return stdout.split('\n').filter((line) => line !== '')
   }
 

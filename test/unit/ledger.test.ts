@@ -78,3 +78,31 @@ test('tasks that wait for another attempt, and reductions, go before fresh parti
     [3, 0, 1],
   )
 })
+
+test('a partial that is known before its partition was sent counts once, and the partition is not sent', () => {
+  const ledger = new Ledger<string>(4, limits)
+  ledger.know(1)
+  assert.equal(ledger.count(2), true)
+  assert.equal(ledger.count(1) || ledger.count(2) || ledger.count(4), false)
+  assert.deepEqual(
+    [ledger.take(), ledger.take(), ledger.take()].map((attempt) => attempt?.id),
+    [0, 3, undefined],
+  )
+  assert.deepEqual(
+    [0, 1, 2, 3].map((id) => ledger.isDone(id)),
+    [false, true, true, false],
+  )
+  assert.equal(ledger.done, 2)
+})
+
+test('a copy is another attempt beside the only one, and the task waits again when both are lost', () => {
+  const ledger = new Ledger<string>(1, limits)
+  const first = ledger.take() as AttemptId
+  const copy = ledger.copy(first) as AttemptId
+  assert.equal(ledger.copy(first), undefined)
+  assert.deepEqual([ledger.started(first), ledger.started(copy), ledger.started(copy), ledger.running], [true, true, false, 1])
+  assert.equal(ledger.lose(first, 'one'), 'again')
+  assert.equal(ledger.take(), undefined)
+  assert.equal(ledger.lose(copy, 'two'), 'again')
+  assert.equal(ledger.take()?.attempt, 3)
+})

@@ -45,6 +45,11 @@ export interface Plan {
   readonly shared?: unknown
   /** Rejects when what the partitions rest on is lost: the job fails with that error. */
   readonly lost?: Promise<never>
+  /**
+   * Whether a process that is started again can read the same partitions: then the job may have a checkpoint. Default: true for a plan with neither
+   * `close` nor `lost`.
+   */
+  readonly resumable?: boolean
   /** Called once when the job ends, however it ends. */
   close?(): Promise<void> | void
 }

@@ -16,7 +16,8 @@ import { inspect } from 'node:util'
  * - `CANCELLED`: `cancel()`, `signal`, `close()` or Ctrl-C; `cause` is the reason.
  * - `BROKER`: the broker refused us, or there was no connection to it for `brokerTimeoutMs`.
  * - `NO_WORKERS`: no worker took the job's tasks within `workerTimeoutMs`; the message has the command that starts one.
- * - `UNTRUSTED`, `CHECKPOINT`: reserved for signatures and checkpoints.
+ * - `CHECKPOINT`: the file is another job's, cannot be read or written, or the plan rests on something that ends with the process.
+ * - `UNTRUSTED`: reserved for signatures.
  */
 export type ErrorCode =
   | 'INVALID_ARGUMENT'

@@ -39,6 +39,8 @@ export interface ProducerOptions {
   fallback?: 'fail' | 'local'
   /** Keeps deployments on one broker apart. Letters, digits, `-` and `_`. Default `default`. */
   namespace?: string
+  /** Whether tasks and answers wait in queues with replicas (quorum queues), for brokers in a cluster. Workers take from either kind. Default false. */
+  quorum?: boolean
   /** Milliseconds without a connection to the broker after which a job fails with `BROKER`. Default 30,000. */
   brokerTimeoutMs?: number
   /** Milliseconds that a job waits with no worker before it fails with `NO_WORKERS`. Default: for ever, saying so on stderr. */
@@ -69,6 +71,16 @@ export interface MapOptions {
   retries?: number
   /** Attempts at one partition that may be lost with their slot; the last one fails the job with `WORKER_LOST`. Integer from 1. Default 3. */
   maxAttempts?: number
+  /**
+   * Whether partitions that run much longer than the median are computed a second time, near the end of a job, where slots would have nothing to do:
+   * the first answer counts, and the other attempt is stopped. Default true.
+   */
+  speculation?: boolean
+  /**
+   * A file in which partials are kept as they come: a job that is started again with it goes on where it was. It must be the same job: job file,
+   * partitions, params and data in memory. Partials stay there when the job is done. Errors: `CHECKPOINT`. Default: none.
+   */
+  checkpoint?: string
 }
 
 /** What `pymar-worker` takes, for programs that start a worker themselves. */
@@ -135,6 +147,7 @@ export const PRODUCER_OPTIONS: Readonly<Record<keyof ProducerOptions, Check>> = 
   localMode: BOOLEAN,
   fallback: oneOf('fail', 'local'),
   namespace: NAMESPACE,
+  quorum: BOOLEAN,
   brokerTimeoutMs: TIME_MS,
   workerTimeoutMs: TIME_MS,
   tls: { holds: (value) => typeof value === 'object' && value !== null, rule: 'options of node:tls' },
@@ -151,4 +164,6 @@ export const MAP_OPTIONS: Readonly<Record<keyof MapOptions, Check>> = {
   onProgress: FUNCTION,
   retries: COUNT,
   maxAttempts: POSITIVE,
+  speculation: BOOLEAN,
+  checkpoint: { holds: (value) => typeof value === 'string' && value !== '', rule: 'a path' },
 }

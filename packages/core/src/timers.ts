@@ -11,6 +11,15 @@ export const nextTick = process.nextTick.bind(process)
 /** @internal */
 export const now = performance.now.bind(performance)
 
+/** Time as those see it who can be given another one: a simulation's. */
+export interface Clock {
+  now(): number
+  setTimeout(then: () => void, ms: number): unknown
+  clearTimeout(timer: unknown): void
+}
+
+export const CLOCK: Clock = { now, setTimeout, clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout) }
+
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Keeps the process alive until something has ended that would not do so itself: neither sockets nor slots do. */

@@ -43,7 +43,8 @@ export async function planSource(place: Place, asked: Reading, count: number, co
     const cut: Cut = reading.pipeline.length > 0 ? bare.cut : scene.cut
     // What slots could not say is found out here.
     for (const { hint } of partitions) readCommand(reading, cut, unpackRange(hint as Range))
-    return { partitions, shared: packShared(reading, cut) }
+    // Another process would read as of another time.
+    return { partitions, shared: packShared(reading, cut), ...(at !== undefined && { resumable: false }) }
   })
 }
 

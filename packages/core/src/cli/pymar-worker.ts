@@ -37,6 +37,7 @@ async function parse(argv: readonly string[]): Promise<void> {
       describe: 'broker: host, host:port or an amqp(s):// URL; PYMAR_QUEUE, else localhost',
     })
     .option('w', { alias: 'workers', type: 'number', nargs: 1, describe: 'slots: processes that compute; the cores of this machine' })
+    .option('slot-memory', { type: 'number', nargs: 1, describe: "heap of one slot in MiB; Node's own limit where it is not given" })
     .option('r', {
       alias: 'purge',
       type: 'boolean',
@@ -64,6 +65,7 @@ async function parse(argv: readonly string[]): Promise<void> {
     ...(parsed.s && { sources: parsed.s }),
     ...(parsed.q !== undefined && { queue: parsed.q }),
     ...(parsed.w !== undefined && { slots: parsed.w }),
+    ...(parsed.slotMemory !== undefined && { slotMemory: parsed.slotMemory }),
     ...(parsed.r && { purge: true }),
     ...(parsed.namespace !== undefined && { namespace: parsed.namespace }),
     ...(parsed.ackTimeout !== undefined && { ackTimeoutMs: parsed.ackTimeout }),

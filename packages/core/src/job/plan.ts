@@ -11,7 +11,7 @@ export interface PartitionList {
 }
 
 /** A {@link Plan} that has been checked. */
-export interface JobPlan extends Pick<Plan, 'shared' | 'lost'> {
+export interface JobPlan extends Pick<Plan, 'shared' | 'lost' | 'resumable'> {
   readonly partitions: PartitionList
   readonly close?: () => Promise<void> | void
 }
@@ -107,13 +107,14 @@ function checkPlan(source: SourceClass, plan: Plan | undefined): JobPlan {
       throw refuse(`${found()}, and its offset and limit must be integers from 0 to 2^53 - 1`)
     }
   })
-  const { close, shared, lost } = plan
+  const { close, shared, lost, resumable } = plan
   if (close !== undefined && typeof close !== 'function') throw refuse('its close is no function')
   if (lost !== undefined && !(lost instanceof Promise)) throw refuse('its lost is no promise')
   return {
     partitions: [...plan.partitions],
     ...(shared !== undefined && { shared }),
     ...(lost && { lost }),
+    ...(resumable !== undefined && { resumable }),
     ...(close && { close: () => close.call(plan) }),
   }
 }

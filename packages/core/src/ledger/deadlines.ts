@@ -1,19 +1,22 @@
-import { clearTimeout, now, setTimeout } from '../timers.ts'
+import type { Clock } from '../timers.ts'
+
 /** One limit in time for each of many things: those that began first run out first, so one timer serves all. */
 export class Deadlines<Key> {
   readonly #limitMs: number
   readonly #expired: (key: Key) => void
+  readonly #clock: Clock
   readonly #ends = new Map<Key, number>()
-  #timer: NodeJS.Timeout | undefined
+  #timer: unknown
 
-  constructor(limitMs: number, expired: (key: Key) => void) {
+  constructor(limitMs: number, clock: Clock, expired: (key: Key) => void) {
     this.#limitMs = limitMs
+    this.#clock = clock
     this.#expired = expired
   }
 
   begin(key: Key): void {
-    this.#ends.set(key, now() + this.#limitMs)
-    this.#timer ??= setTimeout(() => this.#check(), this.#limitMs)
+    this.#ends.set(key, this.#clock.now() + this.#limitMs)
+    this.#timer ??= this.#clock.setTimeout(() => this.#check(), this.#limitMs)
   }
 
   end(key: Key): void {
@@ -22,17 +25,17 @@ export class Deadlines<Key> {
 
   close(): void {
     this.#ends.clear()
-    clearTimeout(this.#timer)
+    this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
   #check() {
     this.#timer = undefined
-    const time = now()
+    const time = this.#clock.now()
     const expired: Key[] = []
     for (const [key, end] of this.#ends) {
       if (end > time) {
-        this.#timer = setTimeout(() => this.#check(), end - time)
+        this.#timer = this.#clock.setTimeout(() => this.#check(), end - time)
         break
       }
       expired.push(key)

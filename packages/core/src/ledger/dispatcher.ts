@@ -4,12 +4,15 @@ import type { Given } from '../job/given.ts'
 import type { PartitionList } from '../job/plan.ts'
 import type { Task } from '../job/run.ts'
 import type { MapOptions } from '../options.ts'
+import { CLOCK } from '../timers.ts'
+import { AttemptSet } from '../transport/attempt-set.ts'
 import type { Attempt, AttemptId, Channel, ChannelEvents, Loss, Where } from '../transport/port.ts'
 import { encode } from '../wire/codec.ts'
 import { Deadlines } from './deadlines.ts'
 import { failedError, type JobNames, lostError, partitionTimeoutError, unreadableError } from './job-errors.ts'
 import { Ledger, type Verdict } from './ledger.ts'
 import { type Reduction, ReductionTree } from './reduction-tree.ts'
+import { Stragglers } from './stragglers.ts'
 
 /** What the tasks of a job come to. */
 export interface DispatchEvents {
@@ -34,14 +37,14 @@ export class Dispatcher implements ChannelEvents {
   readonly #tree: ReductionTree
   readonly #limitMs: number | undefined
   readonly #deadlines: Deadlines<Attempt> | undefined
-  /** The latest attempt at each task that is under way. */
-  readonly #live = new Map<number, Attempt>()
+  readonly #stragglers: Stragglers<Attempt>
+  readonly #live = new AttemptSet<Attempt>()
   /** Reductions that are not done, by id. */
   readonly #reductions = new Map<number, Reduction>()
   #nextReduction: number
   #channel: Channel | undefined
 
-  constructor(producer: string, partitions: PartitionList, given: Given, options: MapOptions, events: DispatchEvents) {
+  constructor(producer: string, partitions: PartitionList, given: Given, options: MapOptions, events: DispatchEvents, clock = CLOCK) {
     const { length } = partitions
     this.#names = { producer, partitions: length }
     this.#partitions = partitions
@@ -53,12 +56,23 @@ export class Dispatcher implements ChannelEvents {
     this.#tree = new ReductionTree(Math.max(1, length))
     if (length === 0) this.#reduce({ level: -1, position: 0, partials: [] })
     this.#limitMs = options.partitionTimeoutMs
-    if (this.#limitMs) this.#deadlines = new Deadlines(this.#limitMs, (attempt) => this.#timedOut(attempt))
+    if (this.#limitMs) this.#deadlines = new Deadlines(this.#limitMs, clock, (attempt) => this.#timedOut(attempt))
+    const room = () => (this.#channel?.hasRoom ? this.#channel.workers - this.#ledger.running : 0)
+    const isNearEnd = () => options.speculation !== false && this.#ledger.done * 2 >= length && this.#ledger.done < length
+    this.#stragglers = new Stragglers({ clock, room, isNearEnd }, (attempt) => this.#copy(attempt))
   }
 
   get state(): { partitions: number; done: number; running: number; workers: number } {
     const { done, running, partitions } = this.#ledger
     return { partitions, done, running, workers: this.#channel?.workers ?? 0 }
+  }
+
+  /** Partials of partitions that need not be computed any more. */
+  know(partials: ReadonlyMap<number, Uint8Array>): void {
+    for (const [id, bytes] of partials) {
+      this.#ledger.know(id)
+      this.#advance(this.#tree.add(0, id, bytes))
+    }
   }
 
   /** Sends what there is to send over this channel from now on. What was under way elsewhere is sent again. */
@@ -73,21 +87,30 @@ export class Dispatcher implements ChannelEvents {
   /** Stops whatever is under way. */
   close(): void {
     this.#deadlines?.close()
+    this.#stragglers.close()
     this.#live.clear()
     this.#channel?.close()
     this.#channel = undefined
   }
 
-  started(attempt: AttemptId): void {
-    const live = this.#live.get(attempt.id)
-    if (this.#ledger.started(attempt) && live && attempt.id < this.#ledger.partitions) this.#deadlines?.begin(live)
+  started(attempt: AttemptId): boolean {
+    const live = this.#live.find(attempt)
+    if (this.#ledger.started(attempt) && live && attempt.id < this.#ledger.partitions) {
+      this.#deadlines?.begin(live)
+      this.#stragglers.began(live)
+    }
+    return !this.#ledger.isDone(attempt.id)
   }
 
   partial(attempt: AttemptId, bytes: Uint8Array): void {
     if (!this.#ledger.count(attempt.id)) return
-    const live = this.#forget(attempt.id)
-    // The answer of an earlier attempt makes the later one pointless.
-    if (live && live.attempt !== attempt.attempt) this.#channel?.stop(live)
+    for (const live of this.#live.of(attempt.id)) {
+      const isCounted = live.attempt === attempt.attempt
+      if (isCounted) this.#stragglers.counted(live)
+      this.#forget(live)
+      // The answer of one attempt makes the others pointless.
+      if (!isCounted) this.#channel?.stop(live)
+    }
     const reduction = this.#reductions.get(attempt.id)
     this.#reductions.delete(attempt.id)
     if (!reduction) this.#events.counted(this.#partition(attempt.id), bytes)
@@ -113,9 +136,14 @@ export class Dispatcher implements ChannelEvents {
     this.#goOn(attempt, verdict, () => lostError(this.#names, this.#partitionOf(attempt), this.#ledger.losses(attempt.id)))
   }
 
+  redelivered(attempt: AttemptId, loss: Loss): void {
+    const verdict = this.#ledger.note(attempt, loss)
+    this.#goOn(attempt, verdict, () => lostError(this.#names, this.#partitionOf(attempt), this.#ledger.losses(attempt.id)))
+  }
+
   returned(attempt: AttemptId): void {
     if (this.#ledger.giveBack(attempt) === 'ignored') return
-    this.#forget(attempt.id)
+    this.#forget(attempt)
     this.#fill()
   }
 
@@ -136,16 +164,17 @@ export class Dispatcher implements ChannelEvents {
   /** After an attempt that did not count. */
   #goOn(attempt: AttemptId, verdict: Verdict, error: () => unknown) {
     if (verdict === 'ignored') return
-    this.#forget(attempt.id)
+    this.#forget(attempt)
     if (verdict === 'final') this.#events.failed(error())
     else this.#fill()
   }
 
-  #forget(id: number): Attempt | undefined {
-    const live = this.#live.get(id)
-    this.#live.delete(id)
-    if (live) this.#deadlines?.end(live)
-    return live
+  #forget(attempt: AttemptId) {
+    const live = this.#live.find(attempt)
+    if (!live) return
+    this.#live.delete(live)
+    this.#deadlines?.end(live)
+    this.#stragglers.ended(live)
   }
 
   #advance(ready: ReturnType<ReductionTree['add']>) {
@@ -163,15 +192,27 @@ export class Dispatcher implements ChannelEvents {
   #fill() {
     while (this.#channel?.hasRoom) {
       const next = this.#ledger.take()
-      if (!next) return
-      try {
-        const attempt: Attempt = { ...next, task: this.#task(next) }
-        this.#live.set(attempt.id, attempt)
-        this.#channel.send(attempt)
-      } catch (error) {
-        // A hint or items that cannot be encoded, or cannot even be read.
-        return this.#events.failed(error instanceof PymarError ? error : unreadableError(this.#names, this.#partition(next.id), error))
-      }
+      if (!next) return this.#stragglers.watch()
+      if (!this.#send(next)) return
+    }
+  }
+
+  /** Somewhere else it may be done sooner. */
+  #copy(attempt: Attempt) {
+    const next = this.#ledger.copy(attempt)
+    if (next) this.#send(next)
+  }
+
+  #send(next: AttemptId): boolean {
+    try {
+      const attempt: Attempt = { ...next, task: this.#task(next) }
+      this.#live.add(attempt)
+      this.#channel?.send(attempt)
+      return true
+    } catch (error) {
+      // A hint or items that cannot be encoded, or cannot even be read.
+      this.#events.failed(error instanceof PymarError ? error : unreadableError(this.#names, this.#partition(next.id), error))
+      return false
     }
   }
 

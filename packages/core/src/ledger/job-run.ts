@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events'
+import type { Partition } from '../data-source.ts'
 import { messageOf, notRunnable, PymarError } from '../errors.ts'
 import { currentHost, type JobObserver } from '../host.ts'
 import type { Given } from '../job/given.ts'
+import { jobFileAt } from '../job/job-file.ts'
 import type { JobCode } from '../job/locate.ts'
 import { closePlan, type JobPlan, planJob } from '../job/plan.ts'
 import type { ProducerCode, Shared, SourceCode } from '../job/run.ts'
@@ -10,6 +12,7 @@ import type { MapOptions, Progress } from '../options.ts'
 import { clearInterval, clearTimeout, now, setInterval, setTimeout } from '../timers.ts'
 import type { Channel, JobSpec, Opened, Transport } from '../transport/port.ts'
 import { decode, encode } from '../wire/codec.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobControl } from './job.ts'
 import { cancelledError, timeoutError } from './job-errors.ts'
@@ -36,6 +39,7 @@ const OVER = 'the job is over'
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 const dispatching = lazy(() => import('./dispatcher.ts'))
+const checkpointing = lazy(() => import('./checkpoint.ts'))
 
 /** Runs a job from its plan to its end. Whatever ends it first decides how it ends. */
 export async function runJob(control: JobControl, request: JobRequest, transports: Transports): Promise<unknown> {
@@ -61,6 +65,7 @@ class JobRun {
   readonly #timer: NodeJS.Timeout | undefined
   #settle: { resolve(bytes: Uint8Array): void; reject(error: unknown): void } | undefined
   #plan: JobPlan | undefined
+  #checkpoint: Checkpoint | undefined
   #dispatcher: Dispatcher | undefined
   /** The latest channel that was asked for. */
   #opening: Promise<Channel> | undefined
@@ -91,7 +96,9 @@ class JobRun {
     this.#dispatcher?.close()
     this.#fallback?.release()
     this.#observer?.ended()
-    await closePlan(this.#plan)
+    const { reason } = this.#over.signal
+    const isBrokerLost = reason instanceof PymarError && reason.code === 'BROKER'
+    await Promise.all([this.#checkpoint?.close(!isBrokerLost), closePlan(this.#plan)])
     clearInterval(this.#alive)
   }
 
@@ -111,8 +118,21 @@ class JobRun {
     if (this.#over.signal.aborted) return closePlan(plan)
     this.#plan = plan
     plan.lost?.catch((error) => this.#fail(error))
+    const { checkpoint: path } = this.#request.options
+    const checkpoint = path === undefined ? undefined : await this.#openCheckpoint(path, plan)
+    if (this.#over.signal.aborted) return checkpoint?.close(false)
+    this.#checkpoint = checkpoint
     const { transport, fallback } = this.#transports
     await (this.#late && fallback ? this.#fallBack(plan, fallback) : this.#open(plan, transport))
+  }
+
+  async #openCheckpoint(path: string, plan: JobPlan): Promise<Checkpoint> {
+    const { producer, given } = this.#request
+    const { Checkpoint } = await checkpointing().catch(notRunnable)
+    const { url } = await this.#locate()
+    const code = producer.VERSION ?? (await jobFileAt(url)).code
+    const failed = (error: unknown) => this.#fail(error)
+    return Checkpoint.open({ path, producer: producer.name, code, given, plan, job: this.#control.id, failed })
   }
 
   async #fallBack(plan: JobPlan, fallback: () => Transport): Promise<void> {
@@ -150,23 +170,31 @@ class JobRun {
     const { given, options, producer } = this.#request
     this.#dispatcher = new Dispatcher(producer.name, partitions, given, options, {
       counted: (partition, bytes) => {
+        this.#checkpoint?.count(partition.index, bytes)
         for (const feed of this.#control.feeds) feed.add(partition, bytes)
         this.#report()
       },
       result: (bytes) => this.#finish(bytes),
       failed: (error) => this.#broken(error),
     })
+    const { done } = this.#checkpoint ?? {}
+    if (done) {
+      for (const feed of this.#control.feeds) for (const [index, bytes] of done) feed.add(partitions.at(index) as Partition, bytes)
+      this.#dispatcher.know(done)
+    }
     return this.#dispatcher
+  }
+
+  async #locate(): Promise<JobCode> {
+    const code = await this.#request.locate()
+    this.#observer?.located(code.url)
+    return code
   }
 
   #spec(plan: JobPlan): JobSpec {
     const { producer, given } = this.#request
-    const locate = async () => {
-      const code = await this.#request.locate()
-      this.#observer?.located(code.url)
-      return code
-    }
-    const spec = { id: this.#control.id, partitions: plan.partitions.length, producer, locate }
+    const { job: id = this.#control.id, kept } = this.#checkpoint ?? {}
+    const spec = { id, partitions: plan.partitions.length, producer, locate: () => this.#locate(), ...(kept && { kept }) }
     if (given.kind === 'data') return spec
     const { source, encodedParams } = given
     const ofSource = { ...spec, source: source as unknown as SourceCode }

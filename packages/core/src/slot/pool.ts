@@ -8,6 +8,7 @@ import { LoadFailures } from './load-failures.ts'
 import type { SlotJob } from './messages.ts'
 import { AHEAD_MS, Slot, type SlotOwner } from './slot.ts'
 import type { Exit, SlotSettings } from './slot-process.ts'
+import { StoppedProcesses } from './stopped.ts'
 
 export interface PoolSettings extends SlotSettings {
   /** Processes at most. */
@@ -40,6 +41,7 @@ export class SlotPool {
   readonly #leaving = new Set<Slot<LeaseAssignment>>()
   /** Slots that are given nothing more, because another job file waits for one. */
   readonly #draining = new Set<Slot<LeaseAssignment>>()
+  readonly #stopped = new StoppedProcesses(() => this.#slots)
   readonly #loadFailures = new LoadFailures()
   readonly #leases = new Set<Lease<unknown>>()
   /** Leases that have tasks queued, in turn, by file. */
@@ -99,6 +101,7 @@ export class SlotPool {
   /** Ends all slots; resolves when they are gone. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#stopped.close()
     POOLS.delete(this)
     for (const slot of [...this.#slots]) this.#leave(slot)
     if (this.#leaving.size === 0) return

@@ -164,6 +164,12 @@ export class SlotProcess {
     if (this.#child?.connected) this.#child.disconnect()
   }
 
+  /** Ends it now, and says why. */
+  giveUp(how: string): void {
+    this.#exit ??= { how, cause: 'signal' }
+    this.kill()
+  }
+
   /** Ends it now, whatever it is doing. */
   kill(): void {
     this.#ending = true

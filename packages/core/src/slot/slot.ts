@@ -170,6 +170,12 @@ export class Slot<A extends Assignment> {
     this.#process.kill()
   }
 
+  /** It will never answer, for this reason. */
+  giveUp(how: string): void {
+    this.#leaving = true
+    this.#process.giveUp(how)
+  }
+
   #receive(message: FromSlot) {
     switch (message.type) {
       case 'up':

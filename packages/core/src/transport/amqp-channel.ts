@@ -1,18 +1,23 @@
 import type { PymarError } from '../errors.ts'
-import { nextTick } from '../timers.ts'
+import { nextTick, setTimeout } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
 import { toWorkersOf } from '../wire/names.ts'
 import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import type { AmqpClient, JobPost } from './amqp-client.ts'
+import { AttemptSet } from './attempt-set.ts'
 import { LostTasks } from './lost-tasks.ts'
 import { Pace } from './pace.ts'
-import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
+import { type Attempt, type AttemptId, type Channel, type ChannelEvents, type JobSpec, type Kept, keyOf } from './port.ts'
 import { type PartitionAttempt, TaskBatches } from './task-batch.ts'
 import type { Workers } from './workers.ts'
 
 /** Tasks that are out at once: many times what workers hold, so that one that joins late finds some. */
 const WINDOW = 1024
+/** Workers say within so many milliseconds which tasks they hold; whoever is later may compute some in vain. */
+const HOLDERS_MS = 500
+/** How an attempt ended whose worker nobody finds any more. */
+const GONE = 'its worker is gone'
 
 /** One job's way to the workers that take its tasks from a queue; its reductions go to a channel of this machine. */
 export class AmqpChannel implements Channel, JobPost {
@@ -23,8 +28,8 @@ export class AmqpChannel implements Channel, JobPost {
   readonly #workers: Workers
   readonly #batches: TaskBatches
   readonly #lost: LostTasks
-  /** Partitions that are out, by index. */
-  readonly #sent = new Map<number, PartitionAttempt>()
+  /** What is out. */
+  readonly #sent = new AttemptSet<PartitionAttempt>()
   /** Those of them of which it is not known that the broker has them. */
   readonly #unconfirmed = new Set<PartitionAttempt>()
   #outbox: PartitionAttempt[] = []
@@ -32,6 +37,10 @@ export class AmqpChannel implements Channel, JobPost {
   #events: ChannelEvents | undefined
   #wasSent = false
   #closed = false
+  /** Whether what an earlier run has left is known: before that nothing is sent. */
+  #ready: boolean
+  /** Tasks that workers held already, sent by an earlier run. */
+  #heldBefore: Set<string> | undefined
 
   constructor(client: AmqpClient, job: JobSpec, queue: string, reductions: Channel, workers: Workers) {
     this.#client = client
@@ -40,6 +49,7 @@ export class AmqpChannel implements Channel, JobPost {
     this.#reductions = reductions
     this.#workers = workers
     this.#batches = new TaskBatches(job)
+    this.#ready = !job.kept?.resumed
     this.#lost = new LostTasks({
       sent: this.#sent,
       waiting: async () => (await workers.declare()).messageCount,
@@ -48,8 +58,9 @@ export class AmqpChannel implements Channel, JobPost {
       again: (attempt) => this.#again(attempt),
       gone: (attempt, worker) => {
         this.#forget(attempt)
-        this.#events?.lost(attempt, { ...placeOf(worker), exit: 'its worker is gone' })
+        this.#events?.lost(attempt, { ...placeOf(worker), exit: GONE })
       },
+      redelivered: (attempt, worker) => this.#events?.redelivered(attempt, { ...placeOf(worker), exit: GONE }),
     })
   }
 
@@ -58,10 +69,11 @@ export class AmqpChannel implements Channel, JobPost {
     this.#reductions.listen(events)
     this.#client.join(this.#job.id, this)
     this.#workers.watch((error) => events.broken(error))
+    if (this.#job.kept) void this.#takeOver(this.#job.kept)
   }
 
   get hasRoom(): boolean {
-    return this.#sent.size < WINDOW
+    return this.#ready && this.#sent.size < WINDOW
   }
 
   get workers(): number {
@@ -71,7 +83,8 @@ export class AmqpChannel implements Channel, JobPost {
   send(attempt: Attempt): void {
     if (!isPartition(attempt)) return this.#reductions.send(attempt)
     this.#wasSent = true
-    this.#sent.set(attempt.id, attempt)
+    this.#sent.add(attempt)
+    if (this.#heldBefore?.delete(keyOf(attempt))) return
     this.#unconfirmed.add(attempt)
     this.#outbox.push(attempt)
     this.#pace.want()
@@ -96,14 +109,22 @@ export class AmqpChannel implements Channel, JobPost {
     this.#sent.clear()
     this.#unconfirmed.clear()
     this.#outbox = []
+    if (this.#job.kept) void this.#client.close()
   }
 
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
     if (message.type === 'here') {
-      for (const [job, id, attempt] of message.holds) if (job === this.#job.id) this.#lost.held({ id, attempt })
+      for (const [job, id, attempt] of message.holds) {
+        if (job !== this.#job.id) continue
+        this.#lost.held({ id, attempt })
+        if (!this.#ready) this.#heldBefore?.add(keyOf({ id, attempt }))
+      }
       return this.#workers.here(worker, message)
     }
-    if (message.type === 'leaving') return this.#workers.left(worker)
+    if (message.type === 'leaving') {
+      this.#lost.left(worker)
+      return this.#workers.left(worker)
+    }
     if (!('job' in message)) return
     if (message.type === 'fetch') return this.#give(message, worker)
     this.#answer(message, { id: message.index, attempt: message.attempt }, payload, worker)
@@ -111,6 +132,7 @@ export class AmqpChannel implements Channel, JobPost {
 
   reconnected(): void {
     this.#workers.ask()
+    void this.#lost.reconnected()
     this.#sendUnconfirmed().catch(() => {
       // That connection is lost too, and the next one brings another try.
     })
@@ -129,31 +151,49 @@ export class AmqpChannel implements Channel, JobPost {
     )
   }
 
+  /** Goes on with what earlier runs have left: hears the answers that waited, and asks workers which tasks they hold. */
+  async #takeOver({ resumed, previous }: Kept) {
+    if (previous !== undefined) this.#client.stop(this.#queue, previous, true)
+    if (!resumed) return
+    this.#heldBefore = new Set()
+    await this.#client.caughtUp
+    this.#workers.ask()
+    setTimeout(() => {
+      this.#ready = true
+      this.#events?.room()
+    }, HOLDERS_MS)
+  }
+
   /** After a connection was lost: what the broker may not have, and all there is if it has lost the queue. */
   async #sendUnconfirmed() {
     const found = await this.#client.consumersOf(this.#queue)
     if (found === undefined) await this.#workers.declare()
-    const attempts = found === undefined ? this.#sent.values() : this.#unconfirmed
+    const attempts = found === undefined ? this.#sent : this.#unconfirmed
     const waiting = new Set(this.#outbox)
     for (const attempt of [...attempts]) if (!waiting.has(attempt)) this.#again(attempt)
   }
 
   #sendAgain(message: TaskMessage) {
     if (message.type !== 'partitions') return
-    for (const [index, attempt] of message.tasks) {
-      const sent = this.#sent.get(index)
-      if (sent?.attempt === attempt) this.#again(sent)
+    for (const [id, attempt] of message.tasks) {
+      const sent = this.#sent.find({ id, attempt })
+      if (sent) this.#again(sent)
     }
   }
 
   #answer(message: ReplyMessage & AttemptOf, id: AttemptId, payload: Uint8Array | undefined, worker: string) {
-    const sent = this.#sent.get(id.id)
-    const isLatest = sent?.attempt === id.attempt
-    if (message.type === 'started') return this.#events?.started(id)
-    if (message.type === 'holding') return sent && isLatest ? this.#lost.holding(sent, worker) : undefined
+    const sent = this.#sent.find(id)
+    if (message.type === 'started') {
+      if (sent) this.#lost.began(sent, worker)
+      // Of one that is done: it was sent twice, or its answer came from somebody who is gone.
+      if (!this.#events?.started(id))
+        this.#client.controlWorker(worker, { type: 'stop-task', job: message.job, index: id.id, attempt: id.attempt })
+      return
+    }
+    if (message.type === 'holding') return sent ? this.#lost.holding(sent, worker) : undefined
     // Before it is taken for an answer: one that cannot be read is none.
     const error = message.type === 'failed' ? errorOf(payload) : undefined
-    if (sent && (isLatest || message.type === 'partial')) this.#forget(sent)
+    if (sent) this.#forget(sent)
     switch (message.type) {
       case 'partial':
         this.#batches.took(message.ms)
@@ -170,7 +210,7 @@ export class AmqpChannel implements Channel, JobPost {
 
   /** Sends what a worker asked for. */
   #give({ job, what, index }: ReplyMessage & { type: 'fetch' }, worker: string) {
-    const data = what === 'shared' ? this.#job.shared : this.#sent.get(index)?.task.slice
+    const data = what === 'shared' ? this.#job.shared : this.#sent.of(index)[0]?.task.slice
     // Without data it says that nobody waits for that task any more.
     this.#client.controlWorker(worker, { type: 'data', job, what, index }, data)
   }
@@ -181,12 +221,12 @@ export class AmqpChannel implements Channel, JobPost {
   }
 
   #forget(attempt: PartitionAttempt) {
-    if (this.#sent.get(attempt.id) === attempt) this.#sent.delete(attempt.id)
+    this.#sent.delete(attempt)
     this.#unconfirmed.delete(attempt)
   }
 
   #flush() {
-    const attempts = this.#outbox.filter((attempt) => this.#sent.get(attempt.id) === attempt)
+    const attempts = this.#outbox.filter((attempt) => this.#sent.has(attempt))
     this.#outbox = []
     for (const batch of this.#batches.of(attempts, this.#workers.count)) {
       if (this.#pace.hasRoom) this.#publish(batch)

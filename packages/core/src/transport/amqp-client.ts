@@ -1,8 +1,8 @@
 import { messageOf, PymarError } from '../errors.ts'
-import { clearTimeout, keepAlive, setTimeout } from '../timers.ts'
+import { clearTimeout, setTimeout } from '../timers.ts'
 import { decompress, decompressSync } from '../wire/compress.ts'
 import { Joiner, type Parcel, pack, unpack } from '../wire/frame.ts'
-import { type Address, OWN_QUEUE_OPTIONS, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
+import { type Address, queueOptions, replicaOf, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session, unlessClosing } from './amqp-link.ts'
 import type { Roster } from './workers.ts'
@@ -22,6 +22,17 @@ const OVER_MS = 20
 const UNSAID_LIMIT = 10_000
 /** Milliseconds in which what was heard is acknowledged together. */
 const HEARD_MS = 5
+/** What keeps a second process from going on with a job: its answers would go to either. */
+const TAKEN = 'another process goes on with this checkpoint, or the broker has not yet seen that one end'
+
+export interface ClientSettings {
+  readonly link: LinkSettings
+  readonly namespace: string
+  /** Whether queues have replicas. */
+  readonly quorum: boolean
+  /** Where the client is for one job alone, which may be gone on with: its id. */
+  readonly keptJob?: string
+}
 
 /** This process's side of one broker: the connection and the reply queue that all its jobs share. */
 export class AmqpClient implements LinkOwner {
@@ -40,13 +51,30 @@ export class AmqpClient implements LinkOwner {
   #unsaid: (readonly [to: Address, parcels: readonly Parcel<ControlMessage>[]])[] = []
   /** The latest of the messages that are to be acknowledged. */
   #heard: ConsumeMessage | undefined
+  /** The only job of this client, whose reply queue may hold answers to an earlier run of it. */
+  readonly #keptJob: string | undefined
+  /** Messages that had waited there, and are still to be heard. */
+  #early = 0
+  #caughtUp: (() => void) | undefined
+  /** Resolves when all that had waited for a kept job has been heard. */
+  readonly caughtUp = new Promise<void>((resolve) => {
+    this.#caughtUp = resolve
+  })
+  #joined: (() => void) | undefined
+  /** A kept job must be there before what waits for it is heard. */
+  readonly #isJoined = new Promise<void>((resolve) => {
+    this.#joined = resolve
+  })
 
-  constructor(link: LinkSettings, namespace: string) {
+  constructor({ link, namespace, quorum, keptJob }: ClientSettings) {
     const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
     this.#namespace = namespace
     this.#timeoutMs = link.timeoutMs
-    this.replyTo = replyQueue(namespace, id)
+    this.#keptJob = keptJob
+    const plain = replyQueue(namespace, keptJob ?? id)
+    this.replyTo = quorum ? replicaOf(plain) : plain
     this.#link = new Link(link, this)
+    if (keptJob === undefined) this.#joined?.()
   }
 
   open(): Promise<void> {
@@ -56,7 +84,7 @@ export class AmqpClient implements LinkOwner {
   async close(): Promise<void> {
     this.#tellOver()
     // It would end by itself, in a minute.
-    await keepAlive(this.#link.session?.channel.deleteQueue(this.replyTo).catch(() => {}) ?? Promise.resolve())
+    await this.#link.deleteQueue(this.replyTo)
     await this.#link.close()
   }
 
@@ -82,6 +110,7 @@ export class AmqpClient implements LinkOwner {
 
   join(job: string, post: JobPost): void {
     this.#jobs.set(job, post)
+    this.#joined?.()
   }
 
   leave(job: string): void {
@@ -141,14 +170,20 @@ export class AmqpClient implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
-    await channel.assertQueue(this.replyTo, OWN_QUEUE_OPTIONS)
-    await channel.consume(this.replyTo, (message) => {
+    const kept = this.#keptJob !== undefined
+    const { messageCount } = await channel.assertQueue(this.replyTo, queueOptions(this.replyTo, kept ? 'kept' : 'process'))
+    this.#early = messageCount
+    if (messageCount === 0) this.#caughtUp?.()
+    const hear = (message: ConsumeMessage | null) => {
       // Somebody has deleted the queue.
       if (!message) return this.#link.restart()
       // One acknowledgement for all that comes in a while: nothing waits for it, and each costs as much as a task.
       if (!this.#heard) setTimeout(() => this.#acknowledge(channel), HEARD_MS).unref()
       this.#heard = message
-      void this.#hear(message)
+      void this.#isJoined.then(() => this.#hear(message)).finally(() => --this.#early === 0 && this.#caughtUp?.())
+    }
+    await channel.consume(this.replyTo, hear, { exclusive: kept }).catch((error) => {
+      throw /exclusive/.test(messageOf(error)) ? new Error(TAKEN) : error
     })
     for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
     const again = this.#connectedOnce

@@ -15,8 +15,9 @@ import { keepAlive, now, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
 import { split } from '../wire/frame.ts'
-import { letGo, writeTogether } from './amqp-socket.ts'
-import { brokerError, isRefusal } from './broker-error.ts'
+import { cut, end, letGo, soon, writeTogether } from './amqp-socket.ts'
+import { Blockage } from './blockage.ts'
+import { blockedError, brokerError, isRefusal } from './broker-error.ts'
 
 /** What there is to do on a connection, as long as it lasts. */
 export interface Session {
@@ -99,9 +100,15 @@ export class Link {
     await keepAlive(end(session.model))
   }
 
+  /** Deletes a queue that would end by itself, if that can be done soon. */
+  async deleteQueue(queue: string): Promise<void> {
+    const deleted = this.#session?.channel.deleteQueue(queue).catch(() => {})
+    if (deleted) await keepAlive(soon(deleted))
+  }
+
   /** Begins anew on another connection: something that this one rests on was taken away. */
   restart(): void {
-    this.#session?.model.close().catch(() => {})
+    if (this.#session) void end(this.#session.model)
   }
 
   /**
@@ -191,8 +198,10 @@ export class Link {
     // What is wrong with a connection is told by its end.
     model.on('error', () => {})
     let gone = false
+    const blockage = this.#blockage(model)
     model.on('close', () => {
       gone = true
+      blockage.end()
       this.#lost(model)
     })
     try {
@@ -201,9 +210,7 @@ export class Link {
       for (const one of [channel, publisher]) {
         one.on('error', () => {})
         // A channel that the broker has closed is of no use, nor is the rest of the session without it.
-        one.on('close', () => {
-          model.close().catch(() => {})
-        })
+        one.on('close', () => void end(model))
       }
       publisher.on('return', (message) => this.#owner.returned(message))
       const session: Session = { channel, publisher, model }
@@ -219,6 +226,26 @@ export class Link {
       throw error
     }
     if (this.#closed) await end(model)
+  }
+
+  #blockage(model: ChannelModel): Blockage {
+    const { broker, timeoutMs } = this.#settings
+    const blockage = new Blockage({
+      sayAfterMs: SAY_AFTER_MS,
+      limitMs: timeoutMs,
+      say: (reason) => this.#owner.waiting(blockedError(broker, Number.POSITIVE_INFINITY, reason)),
+      giveUp: (reason) => {
+        if (this.#session?.model !== model) return
+        this.#session = undefined
+        this.#ready = false
+        this.#opening = undefined
+        cut(model.connection)
+        this.#owner.failed(blockedError(broker, timeoutMs, reason))
+      },
+    })
+    model.on('blocked', (reason) => blockage.begin(reason))
+    model.on('unblocked', () => blockage.end())
+    return blockage
   }
 
   #lost(model: ChannelModel) {
@@ -240,14 +267,6 @@ export class Link {
       throw error
     }
   }
-}
-
-/** Closes a connection. amqplib does not say that it is closed if it is lost meanwhile. */
-function end(model: ChannelModel): Promise<void> {
-  return new Promise((resolve) => {
-    model.once('close', () => resolve())
-    model.close().then(resolve, () => resolve())
-  })
 }
 
 /** Does what amqplib refuses on a channel that is about to close: then the broker does the rest. */

@@ -1,5 +1,5 @@
 import { type JobFileAt, jobFileAt } from '../job/job-file.ts'
-import { checkClassName, fingerprintOf, taskQueue } from '../wire/names.ts'
+import { checkClassName, fingerprintOf, replicaOf, taskQueue } from '../wire/names.ts'
 import { AmqpChannel } from './amqp-channel.ts'
 import { AmqpClient } from './amqp-client.ts'
 import type { LinkSettings } from './amqp-link.ts'
@@ -10,6 +10,8 @@ import { Workers } from './workers.ts'
 export interface AmqpSettings {
   readonly link: LinkSettings
   readonly namespace: string
+  /** Whether queues have replicas. */
+  readonly quorum: boolean
   /** Milliseconds that a job waits with no worker; Infinity: for ever, saying so. */
   readonly workerTimeoutMs: number
   /** Where reductions are computed: on this machine. */
@@ -34,10 +36,10 @@ export class AmqpTransport implements Transport {
   #open = true
 
   constructor(settings: AmqpSettings) {
-    const { link, namespace } = settings
+    const { link, namespace, quorum } = settings
     this.#settings = settings
-    this.#key = JSON.stringify([link, namespace])
-    const shared = clients.get(this.#key) ?? { client: new AmqpClient(link, namespace), users: 0 }
+    this.#key = JSON.stringify([link, namespace, quorum])
+    const shared = clients.get(this.#key) ?? { client: new AmqpClient({ link, namespace, quorum }), users: 0 }
     clients.set(this.#key, shared)
     shared.users++
     this.#shared = shared
@@ -45,22 +47,26 @@ export class AmqpTransport implements Transport {
   }
 
   async open(job: JobSpec, _tasks: number): Promise<Channel> {
-    const { link, local, namespace, workerTimeoutMs } = this.#settings
+    const { link, local, namespace, quorum, workerTimeoutMs } = this.#settings
     const opening = local.open(job, 1)
-    const [code, reductions] = await Promise.all([job.locate(), opening, this.#client.open()]).catch((error) => {
+    // What waits for a job that can be gone on with waits for no other.
+    const client = job.kept ? new AmqpClient({ link, namespace, quorum, keptJob: job.id }) : this.#client
+    const [code, reductions] = await Promise.all([job.locate(), opening, client.open()]).catch((error) => {
       opening.then(
         (channel) => channel.close(),
         () => {},
       )
+      if (client !== this.#client) void client.close()
       throw error
     })
     const { name, VERSION } = job.producer
     checkNames(job, reductions)
     const fingerprint = fingerprintOfFile(await jobFileAt(code.url), VERSION)
-    const queue = taskQueue(namespace, name, fingerprint)
+    const plain = taskQueue(namespace, name, fingerprint)
+    const queue = quorum ? replicaOf(plain) : plain
     const command = workerCommand(code.url, name, link.broker.named, namespace)
-    const workers = new Workers(this.#client, queue, { producer: name, fingerprint, workerTimeoutMs, command })
-    return new AmqpChannel(this.#client, job, queue, reductions, workers)
+    const workers = new Workers(client, queue, { producer: name, fingerprint, quorum, workerTimeoutMs, command })
+    return new AmqpChannel(client, job, queue, reductions, workers)
   }
 
   async close(): Promise<void> {

@@ -21,6 +21,13 @@ export function brokerError(broker: Broker, timeoutMs: number, error: unknown): 
   return new PymarError('BROKER', `Cannot connect to broker ${broker.shown}: ${found}${advice}`, { cause: error })
 }
 
+/** Why the broker takes nothing. @param timeoutMs For how long it was waited; Infinity: it still is. */
+export function blockedError({ shown }: Broker, timeoutMs: number, reason: string): PymarError {
+  const lasted = timeoutMs === Number.POSITIVE_INFINITY ? '' : `, for ${timeoutMs} ms`
+  const advice = 'make room on its machine, or raise vm_memory_high_watermark or lower disk_free_limit there'
+  return new PymarError('BROKER', `Cannot publish to broker ${shown}: it takes nothing (${reason})${lasted}; ${advice}`)
+}
+
 function reasonOf(error: unknown): string {
   const message = messageOf(error)
   return VIRTUAL_HOST.test(message) ? 'its virtual host is not there, or this user may not use it' : message

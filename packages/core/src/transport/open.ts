@@ -26,9 +26,15 @@ export async function openTransport(options: ProducerOptions): Promise<Opened> {
 
 async function openAmqp(
   broker: Broker,
-  { namespace = 'default', brokerTimeoutMs = BROKER_TIMEOUT_MS, workerTimeoutMs = Number.POSITIVE_INFINITY, tls }: ProducerOptions,
+  {
+    namespace = 'default',
+    quorum = false,
+    brokerTimeoutMs = BROKER_TIMEOUT_MS,
+    workerTimeoutMs = Number.POSITIVE_INFINITY,
+    tls,
+  }: ProducerOptions,
   local: Transport,
 ): Promise<Transport> {
   const { AmqpTransport } = await import('./amqp.ts')
-  return new AmqpTransport({ link: { broker, timeoutMs: brokerTimeoutMs, ...(tls && { tls }) }, namespace, workerTimeoutMs, local })
+  return new AmqpTransport({ link: { broker, timeoutMs: brokerTimeoutMs, ...(tls && { tls }) }, namespace, quorum, workerTimeoutMs, local })
 }

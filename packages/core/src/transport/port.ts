@@ -15,9 +15,22 @@ export interface AttemptId {
   readonly attempt: number
 }
 
+/** Tells attempts of one job apart. */
+export function keyOf({ id, attempt }: AttemptId): string {
+  return `${id} ${attempt}`
+}
+
 /** One attempt at one task. */
 export interface Attempt extends AttemptId {
   readonly task: Task
+}
+
+/** What is known of earlier runs of a job. */
+export interface Kept {
+  /** Whether one had this id: tasks of it may be out, and answers to them on their way. */
+  readonly resumed: boolean
+  /** The id that one had which has ended: workers may have tasks of it that nobody waits for. */
+  readonly previous?: string
 }
 
 /** One job, as a transport must know it. */
@@ -30,6 +43,8 @@ export interface JobSpec {
   readonly source?: SourceCode
   /** What its partitions share: encoded {@link Shared}. */
   readonly shared?: Uint8Array
+  /** There where the job has a checkpoint: then its tasks are worth computing while its process is not there. */
+  readonly kept?: Kept
   /** Finds the job file and the classes in it, when a transport first asks for them. */
   locate(): Promise<JobCode>
 }
@@ -46,11 +61,14 @@ export interface Loss {
 
 /** What a channel tells the job. */
 export interface ChannelEvents {
-  started(attempt: AttemptId): void
+  /** @returns Whether somebody waits for the answer of this task. */
+  started(attempt: AttemptId): boolean
   partial(attempt: AttemptId, bytes: Uint8Array): void
   /** User code threw, or its result cannot travel. `error` is what was thrown, restored. */
   failed(attempt: AttemptId, code: ErrorCode, error: unknown, where: Where): void
   lost(attempt: AttemptId, loss: Loss): void
+  /** What computed it is gone, and the broker has somebody else compute it: the loss counts, and nothing is sent again. */
+  redelivered(attempt: AttemptId, loss: Loss): void
   /** It did not reach a place that computes, or was given back before it began: to be sent again, with no attempt counted. */
   returned(attempt: AttemptId): void
   /** There is room where there was none, though no task was answered. */

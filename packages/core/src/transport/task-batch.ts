@@ -58,7 +58,7 @@ export class TaskBatches {
   }
 
   message(attempts: readonly PartitionAttempt[]): Parcel<PartitionsMessage> {
-    const { id: job, partitions: of, source, shared } = this.#job
+    const { id: job, partitions: of, source, shared, kept } = this.#job
     const inline = shared && shared.byteLength <= INLINE_SHARED_BYTES ? shared : undefined
     const payload: Uint8Array[] = inline ? [inline] : []
     const tasks = attempts.map(({ attempt, task }): TaskEntry => {
@@ -76,6 +76,7 @@ export class TaskBatches {
       of,
       ...(source && { source: source.name }),
       ...(shared && { shared: inline?.byteLength ?? -1 }),
+      ...(kept && { keep: true }),
       tasks,
     }
     return { message, ...(payload.length > 0 && { payload: Buffer.concat(payload) }) }

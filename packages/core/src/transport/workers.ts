@@ -1,12 +1,14 @@
 import { PymarError } from '../errors.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
-import { TASK_QUEUE_OPTIONS, toWorkersOf } from '../wire/names.ts'
+import { queueOptions, toWorkersOf } from '../wire/names.ts'
 import type { ReplyMessage } from '../wire/protocol.ts'
 import type { AmqpClient } from './amqp-client.ts'
 
 export interface WorkersSettings {
   readonly producer: string
   readonly fingerprint: string
+  /** Whether the queue is one that workers may not know of. */
+  readonly quorum: boolean
   readonly workerTimeoutMs: number
   /** The command that starts a worker. */
   readonly command: string
@@ -71,14 +73,15 @@ export class Workers {
 
   /** Has all workers of this queue say that they are there. */
   ask(): void {
-    this.#client.control(toWorkersOf(this.#queue), { type: 'who' })
+    const { quorum } = this.#settings
+    this.#client.control(toWorkersOf(this.#queue), { type: 'who', ...(quorum && { quorum }) })
   }
 
   /** Declares the queue, and says how many tasks wait there, and how many workers take some. */
   async declare(): Promise<{ messageCount: number; consumerCount: number }> {
     const { session } = this.#client
     if (!session) throw new Error('there is no connection')
-    return session.channel.assertQueue(this.#queue, TASK_QUEUE_OPTIONS)
+    return session.channel.assertQueue(this.#queue, queueOptions(this.#queue, 'tasks'))
   }
 
   here(worker: string, { producer, fingerprint, slots }: ReplyMessage & { type: 'here' }): void {

@@ -33,10 +33,25 @@ export function taskQueue(namespace: string, producer: string, fingerprint: stri
   return `${prefix(namespace)}.${producer}.${fingerprint}`
 }
 
-/** How both sides declare a task queue: a difference would be refused. It ends when nobody uses it for half an hour. */
-export const TASK_QUEUE_OPTIONS = { durable: true, expires: 30 * 60_000 } as const
-/** Queues of one process end a minute after it. */
-export const OWN_QUEUE_OPTIONS = { durable: true, expires: 60_000 } as const
+/** Names that end so are those of queues with replicas: all who declare a queue know by its name how that is done. */
+const REPLICATED = '.quorum'
+/** Deliveries of one message of such a queue, after which the broker drops it. What is dropped is sent again; a partition that ends all who take it is not. */
+const DELIVERIES = 1000
+const MINUTE_MS = 60_000
+
+/** Milliseconds after which queues end that nobody uses: those of tasks, those of one process, and those where a job that can be gone on with is answered. */
+export const EXPIRY_MS = { tasks: 30 * MINUTE_MS, process: MINUTE_MS, kept: 24 * 60 * MINUTE_MS } as const
+
+/** The queue with replicas beside a task queue. */
+export function replicaOf(queue: string): string {
+  return `${queue}${REPLICATED}`
+}
+
+/** How a queue is declared, by its name: a difference would be refused. */
+export function queueOptions(queue: string, kind: keyof typeof EXPIRY_MS) {
+  const replicated = { 'x-queue-type': 'quorum', 'x-delivery-limit': DELIVERIES }
+  return { durable: true, expires: EXPIRY_MS[kind], ...(queue.endsWith(REPLICATED) && { arguments: replicated }) }
+}
 
 /** Where workers answer a producer's process. */
 export function replyQueue(namespace: string, process: string): string {
@@ -60,9 +75,10 @@ export interface Address {
  */
 const CONTROL_EXCHANGE = 'amq.direct'
 
-/** All workers that take tasks from this queue. */
+/** All workers that take tasks from this queue, or from the one beside it. */
 export function toWorkersOf(queue: string): Address {
-  return { exchange: CONTROL_EXCHANGE, key: `${queue}.control` }
+  const plain = queue.endsWith(REPLICATED) ? queue.slice(0, -REPLICATED.length) : queue
+  return { exchange: CONTROL_EXCHANGE, key: `${plain}.control` }
 }
 
 /** All workers that have a producer of this name, whatever their code. */

@@ -1,4 +1,4 @@
-import { type Check, COUNT, isCount, oneOf, show } from '../checks.ts'
+import { BOOLEAN, type Check, COUNT, isCount, oneOf, show } from '../checks.ts'
 import { type ErrorCode, PymarError } from '../errors.ts'
 
 /*
@@ -21,6 +21,8 @@ export interface PartitionsMessage {
   readonly source?: string
   /** Bytes of what the job shares in the payload; -1 where that is to be fetched. */
   readonly shared?: number
+  /** Whether they are worth computing while nobody waits for the answers: these are kept for whoever goes on with the job. */
+  readonly keep?: boolean
   readonly tasks: readonly TaskEntry[]
 }
 
@@ -84,8 +86,8 @@ export type ReplyMessage =
 // ------------------------------------------------------- to workers: to those of a queue or a name, or to one of them
 
 export type ControlMessage =
-  /** Who is there? */
-  | { readonly type: 'who' }
+  /** Who is there? And, for those who do not take tasks from the queue with replicas: there are some. */
+  | { readonly type: 'who'; readonly quorum?: boolean }
   /** Nobody waits for this job any more. */
   | { readonly type: 'stop'; readonly job: string }
   /** Nobody waits for this attempt any more. */
@@ -128,7 +130,7 @@ const HOLDS = listOf('tasks', ([job, ...numbers]) => ID.holds(job) && numbers.le
 const CALLS = listOf('calls', (numbers) => numbers.length === 3 && areCounts(numbers), 1)
 
 export const TASK_MESSAGES: Readonly<Record<TaskMessage['type'], Table>> = {
-  partitions: { job: ID, of: COUNT, source: optional(TEXT), shared: optional(BYTES), tasks: ENTRIES },
+  partitions: { job: ID, of: COUNT, source: optional(TEXT), shared: optional(BYTES), keep: optional(BOOLEAN), tasks: ENTRIES },
   calls: { session: ID, function: TEXT, calls: CALLS },
   reducer: { job: ID, reducer: COUNT, attempt: COUNT },
 }
@@ -147,7 +149,7 @@ export const REPLY_MESSAGES: Readonly<Record<ReplyMessage['type'], Table>> = {
 }
 
 export const CONTROL_MESSAGES: Readonly<Record<ControlMessage['type'], Table>> = {
-  who: {},
+  who: { quorum: optional(BOOLEAN) },
   stop: { job: ID },
   'stop-task': OF_TASK,
   data: { job: ID, what: WHAT, index: COUNT },

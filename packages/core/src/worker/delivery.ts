@@ -1,5 +1,7 @@
 import type { PartitionsMessage, TaskEntry } from '../wire/protocol.ts'
 
+type Sent = Pick<Delivery, 'message' | 'payload' | 'producer' | 'replyTo' | 'redelivered'>
+
 /** A message from a task queue, until the broker may forget it. */
 export class Delivery {
   readonly message: PartitionsMessage
@@ -7,15 +9,18 @@ export class Delivery {
   readonly producer: string
   /** The reply queue of the process that sent it. */
   readonly replyTo: string
+  /** Whether somebody may have had it before. */
+  readonly redelivered: boolean
   readonly #open: Set<TaskEntry>
   readonly #ended: () => void
 
   /** @param ended Called once, when none of its tasks is open any more. */
-  constructor(message: PartitionsMessage, payload: Uint8Array, producer: string, replyTo: string, ended: () => void) {
+  constructor({ message, payload, producer, replyTo, redelivered }: Sent, ended: () => void) {
     this.message = message
     this.payload = payload
     this.producer = producer
     this.replyTo = replyTo
+    this.redelivered = redelivered
     this.#open = new Set(message.tasks)
     this.#ended = ended
   }

@@ -15,10 +15,19 @@ interface HeldTask {
   readonly attempt: number
   /** Called when its answer is with the broker, or nobody waits for it. One that was delivered again has several. */
   readonly done: (() => void)[]
+  /** Milliseconds after which it is reported that it runs: at once where somebody may have had it before, and be gone because of it. */
+  readonly reportMs: number
   /** Since when a slot computes it, and what reports that. */
   running?: { readonly since: number; readonly report: NodeJS.Timeout }
   /** Whether its answer is on its way. */
   answered: boolean
+}
+
+/** What came with a task. */
+interface Brought {
+  readonly hint: Uint8Array | undefined
+  readonly slice: Uint8Array | undefined
+  readonly redelivered: boolean
 }
 
 /** How an attempt ended. */
@@ -44,6 +53,8 @@ export interface HeldJobSettings {
 export class HeldJob {
   readonly id: string
   readonly replyTo: string
+  /** Whether it is computed also while nobody waits for the answers. */
+  readonly keep: boolean
   readonly #replies: Replies
   readonly #unloadable: (error: unknown) => void
   readonly #lease: Lease<HeldTask>
@@ -52,8 +63,9 @@ export class HeldJob {
   readonly #tasks = new Map<string, HeldTask>()
 
   constructor({ pool, file, replies, unloadable, log }: HeldJobSettings, { message, producer, replyTo }: Delivery, shared?: Uint8Array) {
-    const { job: id, of: partitions, source } = message
+    const { job: id, of: partitions, source, keep = false } = message
     this.id = id
+    this.keep = keep
     this.replyTo = replyTo
     this.#replies = replies
     this.#unloadable = unloadable
@@ -80,12 +92,12 @@ export class HeldJob {
     return this.#isOver
   }
 
-  compute([index, attempt, offset, limit]: TaskEntry, hint: Uint8Array | undefined, slice: Uint8Array | undefined, done: () => void): void {
+  compute([index, attempt, offset, limit]: TaskEntry, { hint, slice, redelivered }: Brought, done: () => void): void {
     const key = keyOf(index, attempt)
     const held = this.#tasks.get(key)
     // The broker has given it to this worker again, after a connection was lost.
     if (held) return void held.done.push(done)
-    const task: HeldTask = { index, attempt, done: [done], answered: false }
+    const task: HeldTask = { index, attempt, done: [done], reportMs: redelivered ? 0 : REPORT_MS, answered: false }
     this.#tasks.set(key, task)
     const partition = { index, offset, limit }
     this.#lease.send(task, { kind: 'partition', partition, attempt, ...(hint && { hint }), ...(slice && { slice }) } satisfies Task)
@@ -126,7 +138,7 @@ export class HeldJob {
   #started(task: HeldTask) {
     const { index, attempt } = task
     const report = () => this.#replies.send(this.replyTo, { type: 'started', job: this.id, index, attempt })
-    task.running = { since: now(), report: setTimeout(report, REPORT_MS).unref() }
+    task.running = { since: now(), report: setTimeout(report, task.reportMs).unref() }
   }
 
   #ended(task: HeldTask, outcome: Outcome) {

@@ -46,6 +46,15 @@ export class HeldJobs {
     return new Set(Array.from(this.#jobs.values(), ({ replyTo }) => replyTo))
   }
 
+  /** Those of them that are of use only as long as somebody waits there. */
+  get awaited(): Set<string> {
+    const all = [
+      ...this.#jobs.values(),
+      ...Array.from(this.#settings.deliveries(), ({ replyTo, message }) => ({ replyTo, keep: message.keep })),
+    ]
+    return new Set(all.filter(({ keep }) => !keep).map(({ replyTo }) => replyTo))
+  }
+
   take(delivery: Delivery): void {
     const { replyTo, message, producer } = delivery
     const { job, of, tasks } = message
@@ -53,7 +62,7 @@ export class HeldJobs {
     const which = tasks.length === 1 ? `partition ${tasks[0]?.[0]}` : `${tasks.length} partitions from ${tasks[0]?.[0]}`
     this.#settings.log(`takes ${which} of the ${of} of ${producer}, job ${job}`)
     const presence = this.#settings.presence()
-    if (presence.isThere(replyTo)) return this.#compute(delivery)
+    if (message.keep || presence.isThere(replyTo)) return this.#compute(delivery)
     this.#parked.set(replyTo, [...(this.#parked.get(replyTo) ?? []), delivery])
     presence.look(replyTo)
   }
@@ -125,7 +134,7 @@ export class HeldJobs {
   }
 
   #compute(delivery: Delivery) {
-    const { message, payload, replyTo } = delivery
+    const { message, payload, replyTo, redelivered } = delivery
     const { job, shared, tasks } = message
     const { fetches } = this.#settings
     let at = 0
@@ -139,8 +148,8 @@ export class HeldJobs {
       for (const task of tasks) {
         const [index, , , , hintBytes, itemBytes] = task
         const hint = next(hintBytes)
-        const compute = (items: Uint8Array | undefined) => {
-          if (delivery.isOpen(task)) held.compute(task, hint, items, () => delivery.done(task))
+        const compute = (slice: Uint8Array | undefined) => {
+          if (delivery.isOpen(task)) held.compute(task, { hint, slice, redelivered }, () => delivery.done(task))
         }
         if (itemBytes !== -1) compute(next(itemBytes))
         else fetches.fetch(replyTo, { job, what: 'items', index }, (items) => (items ? compute(items) : delivery.done(task)))

@@ -4,7 +4,7 @@ import { clearInterval, now, setInterval } from '../timers.ts'
 import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-link.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { unpack } from '../wire/frame.ts'
-import { TASK_QUEUE_OPTIONS } from '../wire/names.ts'
+import { queueOptions, replicaOf } from '../wire/names.ts'
 import { readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
 import { Delivery } from './delivery.ts'
 
@@ -81,11 +81,25 @@ export class Intake {
     channel.once('close', () => this.#lost(channel))
     await channel.prefetch(this.#settings.credit)
     for (const { queue } of purge ? this.#settings.served : []) {
-      await channel.assertQueue(queue, TASK_QUEUE_OPTIONS)
+      await channel.assertQueue(queue, queueOptions(queue, 'tasks'))
       const { messageCount } = await channel.purgeQueue(queue)
       this.#settings.say(`removed ${messageCount} ${messageCount === 1 ? 'message' : 'messages'} of tasks from ${queue}`)
     }
     this.#wanted = !this.#closing
+    await this.#adjust()
+  }
+
+  /** Takes tasks from the queue with replicas beside this one too. */
+  async takeReplica(queue: string): Promise<void> {
+    const plain = this.#queues.find((served) => served.queue === queue)
+    const replica = plain && { ...plain, queue: replicaOf(queue) }
+    if (!replica || this.#queues.some((served) => served.queue === replica.queue)) return
+    // From all of them anew: it may be that nothing is wanted now.
+    const wanted = this.#wanted
+    this.#wanted = false
+    await this.#adjust()
+    this.#queues = [...this.#queues, replica]
+    this.#wanted ||= wanted && !this.#closing
     await this.#adjust()
   }
 
@@ -138,7 +152,7 @@ export class Intake {
       }
       for (const served of this.#queues) {
         // It may have ended while nobody consumed it.
-        await channel.assertQueue(served.queue, TASK_QUEUE_OPTIONS)
+        await channel.assertQueue(served.queue, queueOptions(served.queue, 'tasks'))
         this.#tags.push(await this.#consume(channel, served))
       }
       const [first, ...others] = this.#queues
@@ -204,10 +218,12 @@ export class Intake {
   }
 }
 
-function read({ content, properties: { replyTo, contentEncoding } }: ConsumeMessage, producer: string, ended: () => void): Delivery {
+function read({ content, fields, properties }: ConsumeMessage, producer: string, ended: () => void): Delivery {
+  const { replyTo, contentEncoding } = properties
   const [parcel] = unpack(contentEncoding === undefined ? content : decompressSync(content))
   const message = readMessage<TaskMessage>(parcel?.message, TASK_MESSAGES)
   if (message.type !== 'partitions') throw new PymarError('INVALID_ARGUMENT', `Cannot read a task: there is no ${message.type} here`)
   if (typeof replyTo !== 'string') throw new PymarError('INVALID_ARGUMENT', 'Cannot read a task: it does not say where its answer goes')
-  return new Delivery(message, parcel?.payload ?? new Uint8Array(0), producer, replyTo, ended)
+  const { redelivered } = fields
+  return new Delivery({ message, payload: parcel?.payload ?? new Uint8Array(0), producer, replyTo, redelivered }, ended)
 }

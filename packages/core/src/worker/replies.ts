@@ -15,11 +15,12 @@ const AGAIN_MS = 200
 /** What a worker says to producers. What is said together to one of them goes in one message; without a connection it waits for the next. */
 export class Replies {
   readonly #link: Link
-  readonly #worker: string
+  readonly #worker: () => string
   readonly #outbox = new Map<string, Reply[]>()
   readonly #pace = new Pace(setImmediate, () => this.flush())
 
-  constructor(link: Link, worker: string) {
+  /** @param worker The worker's id, as it is now. */
+  constructor(link: Link, worker: () => string) {
     this.#link = link
     this.#worker = worker
   }
@@ -53,7 +54,7 @@ export class Replies {
 
   #publish(to: string, replies: readonly Reply[]) {
     this.#pace.sent()
-    this.#link.publish('', to, pack(replies), { appId: this.#worker, mandatory: true }, (error) => {
+    this.#link.publish('', to, pack(replies), { appId: this.#worker(), mandatory: true }, (error) => {
       this.#pace.settled()
       if (error === undefined) {
         for (const { settled } of replies) settled?.()

@@ -9,7 +9,7 @@ import { keepAlive } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
-import { fingerprintOf, OWN_QUEUE_OPTIONS, taskQueue, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
+import { fingerprintOf, queueOptions, replicaOf, taskQueue, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
 import { CONTROL_MESSAGES, type ControlMessage, readMessage } from '../wire/protocol.ts'
 import type { Delivery } from './delivery.ts'
 import { Fetches } from './fetches.ts'
@@ -41,9 +41,19 @@ const AHEAD_PER_SLOT = 1
 /** So long, in milliseconds, a worker that ends waits for the last that its slots have printed. */
 const OUTPUT_MS = 500
 
+/** What a message from the broker says of itself. */
+interface Envelope {
+  readonly replyTo: string | undefined
+  readonly routingKey: string
+}
+
+function newId(): string {
+  return `${hostname().replace(/[^\w.-]/g, '-')}:${process.pid}:${Math.floor(Math.random() * 2 ** 32).toString(36)}`
+}
+
 /** Takes tasks from a broker, and has its slots compute them. */
 export class Worker implements LinkOwner {
-  readonly id = `${hostname().replace(/[^\w.-]/g, '-')}:${process.pid}:${Math.floor(Math.random() * 2 ** 32).toString(36)}`
+  #id = newId()
   readonly served: readonly ServedProducer[]
   readonly #settings: WorkerSettings
   readonly #link: Link
@@ -71,7 +81,7 @@ export class Worker implements LinkOwner {
       return { producer, fingerprint, queue: taskQueue(namespace, producer, fingerprint) }
     })
     this.#link = new Link(settings.link, this)
-    this.#replies = new Replies(this.#link, this.id)
+    this.#replies = new Replies(this.#link, () => this.#id)
     this.#fetches = new Fetches((replyTo, wanted) => this.#replies.send(replyTo, { type: 'fetch', ...wanted }))
     this.#intake = new Intake({
       served: this.served,
@@ -96,10 +106,14 @@ export class Worker implements LinkOwner {
     })
     this.#presence = new Presence({
       consumersOf: (queue) => this.#link.consumersOf(queue),
-      inUse: () => [...Array.from(this.#intake.deliveries, ({ replyTo }) => replyTo), ...this.#jobs.replyQueues],
+      inUse: () => this.#jobs.awaited,
       there: (replyTo) => this.#jobs.there(replyTo),
       gone: (replyTo) => this.#jobs.gone(replyTo),
     })
+  }
+
+  get id(): string {
+    return this.#id
   }
 
   get #credit(): number {
@@ -114,11 +128,17 @@ export class Worker implements LinkOwner {
     const { namespace, purge } = this.#settings
     const own = workerQueue(namespace, this.id)
     if (this.#connectedBefore) this.#presence.returned()
-    await channel.assertQueue(own, OWN_QUEUE_OPTIONS)
+    await channel.assertQueue(own, queueOptions(own, 'process')).catch((error) => {
+      // In a cluster it may be on a machine that is gone; then nobody may declare it, and another name does.
+      this.#id = newId()
+      throw error
+    })
     const addresses = this.served.flatMap(({ producer, queue }) => [toNamesakes(namespace, producer), toWorkersOf(queue)])
     for (const { exchange, key } of addresses) await channel.bindQueue(own, exchange, key)
     await channel.consume(own, (message) => (message ? void this.#control(message) : this.#link.restart()), { noAck: true })
     await this.#intake.open(channel, purge && !this.#connectedBefore)
+    for (const { queue } of this.served)
+      if ((await this.#link.consumersOf(replicaOf(queue))) !== undefined) await this.#intake.takeReplica(queue)
     if (this.#connectedBefore) {
       this.#settings.log('connected again')
       this.#fetches.repeat()
@@ -163,7 +183,7 @@ export class Worker implements LinkOwner {
     this.#replies.flush()
     this.#jobs.close()
     // It would end by itself, in a minute.
-    await this.#link.session?.channel.deleteQueue(workerQueue(this.#settings.namespace, this.id)).catch(() => {})
+    await this.#link.deleteQueue(workerQueue(this.#settings.namespace, this.id))
     await this.#link.close()
     await this.#settings.pool.close()
     await outputEnded(OUTPUT_MS)
@@ -176,20 +196,23 @@ export class Worker implements LinkOwner {
     void this.close(this.#settings.graceMs)
   }
 
-  async #control({ content, properties: { appId, headers, replyTo, contentEncoding } }: ConsumeMessage) {
+  async #control({ content, fields, properties: { appId, headers, replyTo, contentEncoding } }: ConsumeMessage) {
     try {
       const body = this.#joiner.add(String(appId), headers, content)
       if (!body) return
       const frame = contentEncoding === undefined ? body : await decompress(body)
-      for (const { message, payload } of unpack(frame)) this.#obey(readMessage<ControlMessage>(message, CONTROL_MESSAGES), payload, replyTo)
+      for (const { message, payload } of unpack(frame))
+        this.#obey(readMessage<ControlMessage>(message, CONTROL_MESSAGES), payload, { replyTo, routingKey: fields.routingKey })
     } catch (error) {
       this.#settings.log(messageOf(error))
     }
   }
 
-  #obey(message: ControlMessage, payload: Uint8Array | undefined, replyTo: string | undefined) {
+  #obey(message: ControlMessage, payload: Uint8Array | undefined, { replyTo, routingKey }: Envelope) {
     switch (message.type) {
       case 'who':
+        if (message.quorum)
+          for (const { queue } of this.served) if (routingKey === toWorkersOf(queue).key) void this.#intake.takeReplica(queue)
         if (replyTo) this.#tellWho(replyTo)
         return
       case 'stop':

@@ -1,0 +1,75 @@
+// needs: amqp
+// The fault table: what networks do between clients and a broker.
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import { namespace, startWorker } from '../amqp/workers.ts'
+import { until } from '../processes.ts'
+import { needs, serverUrl } from '../servers/needs.ts'
+import { type Direction, TcpProxy } from '../tcp-proxy.ts'
+import { answer, CHAOS, row, start } from './row.ts'
+
+const amqp = needs('amqp')
+const HEARTBEAT_S = 1
+/** A client looks as often as a heartbeat lasts, so that two of them may be three; then it connects again. */
+const NOTICED_MS = 3 * HEARTBEAT_S * 1000 + 1500
+
+/** A proxy of its own for each side. */
+async function proxies(t: TestContext) {
+  const [producer, worker] = [await TcpProxy.open(serverUrl('amqp')), await TcpProxy.open(serverUrl('amqp'))]
+  t.after(() => {
+    producer.close()
+    worker.close()
+  })
+  const url = (proxy: TcpProxy) => `${proxy.url}${proxy.url.endsWith('/') ? '' : '/'}?heartbeat=${HEARTBEAT_S}`
+  return { producer, worker, urlOf: url }
+}
+
+for (const [what, directions] of [
+  ['half open', ['up', 'down']],
+  ['one way cut, to the broker', ['up']],
+  ['one way cut, from the broker', ['down']],
+] as const satisfies readonly (readonly [string, readonly Direction[]])[]) {
+  for (const side of ['producer', 'worker'] as const) {
+    row(`connection ${what}, of the ${side}: noticed within two heartbeats`, amqp, async (next, t) => {
+      const net = await proxies(t)
+      const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', net.urlOf(net.worker))
+      const job = start({ items: 120, ms: 5 }, { queue: net.urlOf(net.producer), namespace, brokerTimeoutMs: 20_000 })
+      for await (const _ of job.partials()) if (next() < 0.2) break
+      const before = net[side].connections
+      net[side].swallow(...directions)
+      await until('there is another connection', () => net[side].connections > before, NOTICED_MS)
+      assert.equal(await job, await answer(120))
+      assert.equal(await start({ items: 40 }, { queue: net.urlOf(net.producer), namespace }), await answer(40))
+      assert.equal(await one.end(), 0)
+    })
+  }
+}
+
+row('connection slow', amqp, async (_, t) => {
+  const net = await proxies(t)
+  const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', net.urlOf(net.worker))
+  for (const proxy of [net.producer, net.worker]) proxy.slow(20_000)
+  const before = net.worker.connections
+  assert.equal(await start({ items: 200 }, { queue: net.urlOf(net.producer), namespace }), await answer(200))
+  assert.equal(net.worker.connections, before, 'no connection was lost by it')
+  for (const proxy of [net.producer, net.worker]) proxy.slow(undefined)
+  assert.equal(await one.end(), 0)
+})
+
+row('connection cut in the middle of a frame, again and again', amqp, async (next, t) => {
+  const net = await proxies(t)
+  const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', net.urlOf(net.worker))
+  const expected = await answer(200)
+  for (let run = 0; run < 3; run++) {
+    const job = start({ items: 200, ms: 2 }, { queue: net.urlOf(net.producer), namespace })
+    let done = 0
+    for await (const _ of job.partials()) {
+      if (++done % 8 === 0) net[next() < 0.5 ? 'producer' : 'worker'].cutAfter(() => Math.floor(next() * 3000))
+    }
+    assert.equal(await job, expected)
+  }
+  assert.ok(net.producer.connections > 1 && net.worker.connections > 1)
+  const ending = performance.now()
+  assert.equal(await one.end(), 0)
+  assert.ok(performance.now() - ending < 10_000, 'the worker holds nothing that it would wait for')
+})

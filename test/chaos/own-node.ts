@@ -1,0 +1,45 @@
+// A broker of a test file's own, that may be stopped, starved and killed.
+import { after, before } from 'node:test'
+import { RabbitNode, rabbitmq } from '../servers/rabbitmq.ts'
+import { makeTemporaryFolder } from '../servers/temporary-folder.ts'
+
+const binary = rabbitmq.findBinary()
+const { signal } = new AbortController()
+
+/** Why there cannot be one, or false. */
+export const noBroker: string | false = !binary && 'no rabbitmq-server on this machine'
+
+/** It waits for acknowledgements for so long, in milliseconds, and looks often. */
+export const ACK_TIMEOUT_MS = 2000
+
+export interface OwnNode {
+  readonly node: RabbitNode
+  /** Ends it, as a fault would or in order, and starts it again. */
+  restart(how: 'stop' | 'kill'): Promise<void>
+  up(): Promise<void>
+}
+
+/** A node that is there while the tests of this suite run. */
+export function ownNode(): OwnNode {
+  const folder = makeTemporaryFolder('pymar-chaos')
+  let node: RabbitNode | undefined
+  before(async () => {
+    const settings = `{consumer_timeout, ${ACK_TIMEOUT_MS}}, {channel_tick_interval, 1000}`
+    if (binary) node = await RabbitNode.start(binary, folder.path, signal, settings)
+  })
+  after(async () => {
+    await node?.stop()
+    folder.remove()
+  })
+  const up = () => (node as RabbitNode).up(signal)
+  return {
+    get node() {
+      return node as RabbitNode
+    },
+    async restart(how) {
+      await node?.down(how)
+      await up()
+    },
+    up,
+  }
+}
