@@ -130,6 +130,25 @@ describe('a broker of our own', { skip: noBroker }, () => {
     })
   }
 
+  row('queues with replicas: tasks outlive a broker that is killed, and workers find them, whoever is first', {}, async () => {
+    const early = await worker()
+    assert.equal(await start({ items: 40 }, { ...options(), quorum: true }), await answer(40))
+    assert.equal(await early.end(), 0)
+    const job = start({ items: 120, ms: 5 }, { ...options(), quorum: true })
+    const late = await worker()
+    for await (const _ of job.partials()) break
+    await own.restart('kill')
+    assert.equal(await job, await answer(120))
+    // The other kind is served beside it.
+    assert.equal(await start({ items: 40 }, options()), await answer(40))
+    assert.equal(await late.end(), 0)
+    const kinds = (await own.node.ask('list_queues', 'name', 'type')).flatMap(
+      (line) => /\.Chaos\.\w+(\.quorum)?\t(\w+)$/.exec(line)?.[0] ?? [],
+    )
+    assert.equal(kinds.length, 2)
+    for (const kind of kinds) assert.equal(kind.endsWith('quorum'), kind.includes('.quorum'))
+  })
+
   for (const [what, happen] of [
     ['queue purged', (channel, queue) => channel.purgeQueue(queue)],
     ['queue deleted', (channel, queue) => channel.deleteQueue(queue)],
@@ -186,7 +205,7 @@ describe('a broker of our own', { skip: noBroker }, () => {
 
   row('has nothing left of all that but queues that end by themselves', {}, async () => {
     const queues = await own.node.ask('list_queues', 'name', 'arguments')
-    for (const line of queues) assert.match(line, /^pymar\.1\.\S+\t\[\{"x-expires", ?\d+\}\]$/)
+    for (const line of queues) assert.match(line, /^pymar\.1\.\S+\t\[.*\{"x-expires", ?\d+\}.*\]$/)
     assert.deepEqual(
       queues.filter((line) => /\.worker\./.test(line)),
       [],

@@ -111,6 +111,8 @@ export class Round {
     const started = performance.now()
     const many = 1 + Math.floor(next() * 3)
     const params = this.#params()
+    // It shapes the tree, and so the last bits.
+    Chaos.WORKERS_NUMBER = 5 + Math.floor(next() * 60)
     const expected = await inline.map(Chaos, new DataSourceFactory(Script, { params: { items: params.items } }))
     const late = next() < 0.2
     if (!late) for (let i = 0; i < many; i++) await this.addWorker()
@@ -176,7 +178,6 @@ export class Round {
 
   #start(params: ChaosParams): Job<number> {
     const { next, namespace } = this
-    Chaos.WORKERS_NUMBER = 5 + Math.floor(next() * 60)
     const kept = next() < 0.3 ? { checkpoint: `${this.place.checkpoints}/${this.seed}` } : {}
     const options = {
       queue: this.#url(this.place.producer),

@@ -142,6 +142,10 @@ export class AmqpChannel implements Channel, JobPost {
     this.#events?.broken(error)
   }
 
+  otherVersion(worker: string, protocol: number): void {
+    this.#workers.otherVersion(worker, protocol)
+  }
+
   unroutable(message: TaskMessage): void {
     // The queue was deleted, or nobody used it for long.
     this.#workers.declare().then(

@@ -2,7 +2,18 @@ import { messageOf, PymarError } from '../errors.ts'
 import { clearTimeout, setTimeout } from '../timers.ts'
 import { decompress, decompressSync } from '../wire/compress.ts'
 import { Joiner, type Parcel, pack, unpack } from '../wire/frame.ts'
-import { type Address, queueOptions, replicaOf, replyQueue, toNamesakes, toWorker, toWorkersOf, workerQueue } from '../wire/names.ts'
+import { HELLO, hello, otherProtocol } from '../wire/hello.ts'
+import {
+  type Address,
+  queueOptions,
+  replicaOf,
+  replyQueue,
+  toAllVersions,
+  toNamesakes,
+  toWorker,
+  toWorkersOf,
+  workerQueue,
+} from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session, unlessClosing } from './amqp-link.ts'
 import type { Roster } from './workers.ts'
@@ -13,6 +24,8 @@ export interface JobPost {
   /** There is a connection again, after one that was lost: nobody knows what became of what was sent. */
   reconnected(): void
   failed(error: PymarError): void
+  /** There is a worker that speaks another protocol. */
+  otherVersion(worker: string, protocol: number): void
   /** A task found no queue. */
   unroutable(message: TaskMessage): void
 }
@@ -132,6 +145,12 @@ export class AmqpClient implements LinkOwner {
     this.control(toNamesakes(this.#namespace, producer), message)
   }
 
+  /** Finds out whether there are workers of another version. */
+  greet(producer: string): void {
+    const { exchange, key } = toAllVersions(this.#namespace, producer)
+    this.#link.publish(exchange, key, hello(), { type: HELLO, replyTo: this.replyTo }, () => {})
+  }
+
   /**
    * Tells the workers of a queue that nobody waits for a job any more.
    *
@@ -222,8 +241,13 @@ export class AmqpClient implements LinkOwner {
     for (const post of [...this.#jobs.values()]) tell(post)
   }
 
-  async #hear({ content, properties: { appId, headers, contentEncoding } }: ConsumeMessage) {
+  async #hear({ content, properties: { appId, headers, contentEncoding, type } }: ConsumeMessage) {
     const worker = String(appId)
+    if (type === HELLO) {
+      const protocol = otherProtocol(content)
+      if (protocol !== undefined) this.#each((post) => post.otherVersion(worker, protocol))
+      return
+    }
     try {
       const body = this.#joiner.add(worker, headers, content)
       if (!body) return

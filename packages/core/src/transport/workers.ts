@@ -1,7 +1,7 @@
 import { PymarError } from '../errors.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
 import { queueOptions, toWorkersOf } from '../wire/names.ts'
-import type { ReplyMessage } from '../wire/protocol.ts'
+import { PROTOCOL, type ReplyMessage } from '../wire/protocol.ts'
 import type { AmqpClient } from './amqp-client.ts'
 
 export interface WorkersSettings {
@@ -31,6 +31,8 @@ export class Workers {
   readonly #roster: Roster
   /** Workers of this producer's name that run other code, with its fingerprint. */
   readonly #strangers = new Map<string, string>()
+  /** Those that speak another protocol, with which. */
+  readonly #foreigners = new Map<string, number>()
   /** When a worker was last seen, or it was begun to look for one. */
   #since = now()
   #timer: NodeJS.Timeout | undefined
@@ -90,6 +92,10 @@ export class Workers {
     else this.#strangers.set(worker, fingerprint)
   }
 
+  otherVersion(worker: string, protocol: number): void {
+    this.#foreigners.set(worker, protocol)
+  }
+
   left(worker: string): void {
     this.#roster.delete(worker)
     this.#strangers.delete(worker)
@@ -117,7 +123,10 @@ export class Workers {
   #miss(failed: (error: PymarError) => void) {
     const waitedMs = now() - this.#since
     const { workerTimeoutMs, producer } = this.#settings
-    if (!this.#asked) this.#client.controlNamesakes(producer, { type: 'who' })
+    if (!this.#asked) {
+      this.#client.controlNamesakes(producer, { type: 'who' })
+      this.#client.greet(producer)
+    }
     this.#asked = true
     const found = `no worker takes its tasks${this.#others()}; start one: ${this.#settings.command}`
     if (waitedMs > workerTimeoutMs) {
@@ -130,6 +139,12 @@ export class Workers {
   }
 
   #others(): string {
+    const [foreigner] = this.#foreigners
+    if (foreigner) {
+      const [worker, protocol] = foreigner
+      const found = `${worker} speaks protocol ${protocol}, this script ${PROTOCOL}`
+      return `, and a worker of that name has another version of @pymar/core (${found}): install the same on both sides`
+    }
     const { size } = this.#strangers
     if (size === 0) return ''
     const list = Array.from(this.#strangers, ([worker, fingerprint]) => `${worker} has fingerprint ${fingerprint}`).join(', ')

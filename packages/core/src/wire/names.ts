@@ -86,6 +86,11 @@ export function toNamesakes(namespace: string, producer: string): Address {
   return { exchange: CONTROL_EXCHANGE, key: `${prefix(namespace)}.${producer}.control` }
 }
 
+/** All workers that have a producer of this name, whatever their protocol: this is never to change. */
+export function toAllVersions(namespace: string, producer: string): Address {
+  return { exchange: CONTROL_EXCHANGE, key: `pymar.hello.${namespace}.${producer}` }
+}
+
 /** One worker. */
 export function toWorker(namespace: string, worker: string): Address {
   return { exchange: '', key: workerQueue(namespace, worker) }

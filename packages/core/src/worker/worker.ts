@@ -9,8 +9,9 @@ import { keepAlive } from '../timers.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
-import { fingerprintOf, queueOptions, replicaOf, taskQueue, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
-import { CONTROL_MESSAGES, type ControlMessage, readMessage } from '../wire/protocol.ts'
+import { HELLO, hello, otherProtocol } from '../wire/hello.ts'
+import { fingerprintOf, queueOptions, replicaOf, taskQueue, toAllVersions, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
+import { CONTROL_MESSAGES, type ControlMessage, PROTOCOL, readMessage } from '../wire/protocol.ts'
 import type { Delivery } from './delivery.ts'
 import { Fetches } from './fetches.ts'
 import { HeldJobs } from './held-jobs.ts'
@@ -133,7 +134,11 @@ export class Worker implements LinkOwner {
       this.#id = newId()
       throw error
     })
-    const addresses = this.served.flatMap(({ producer, queue }) => [toNamesakes(namespace, producer), toWorkersOf(queue)])
+    const addresses = this.served.flatMap(({ producer, queue }) => [
+      toNamesakes(namespace, producer),
+      toAllVersions(namespace, producer),
+      toWorkersOf(queue),
+    ])
     for (const { exchange, key } of addresses) await channel.bindQueue(own, exchange, key)
     await channel.consume(own, (message) => (message ? void this.#control(message) : this.#link.restart()), { noAck: true })
     await this.#intake.open(channel, purge && !this.#connectedBefore)
@@ -196,7 +201,8 @@ export class Worker implements LinkOwner {
     void this.close(this.#settings.graceMs)
   }
 
-  async #control({ content, fields, properties: { appId, headers, replyTo, contentEncoding } }: ConsumeMessage) {
+  async #control({ content, fields, properties: { appId, headers, replyTo, contentEncoding, type } }: ConsumeMessage) {
+    if (type === HELLO) return this.#hearHello(otherProtocol(content), replyTo)
     try {
       const body = this.#joiner.add(String(appId), headers, content)
       if (!body) return
@@ -206,6 +212,16 @@ export class Worker implements LinkOwner {
     } catch (error) {
       this.#settings.log(messageOf(error))
     }
+  }
+
+  /** A script looks for workers, and has found none: it may be of another version. */
+  #hearHello(protocol: number | undefined, replyTo: string | undefined) {
+    if (protocol === undefined || typeof replyTo !== 'string') return
+    const found = `it speaks protocol ${protocol}, this worker ${PROTOCOL}`
+    this.#settings.say(
+      `a script has another version of @pymar/core (${found}), and its tasks do not come here: install the same on both sides`,
+    )
+    this.#link.publish('', replyTo, hello(), { type: HELLO, appId: this.#id }, () => {})
   }
 
   #obey(message: ControlMessage, payload: Uint8Array | undefined, { replyTo, routingKey }: Envelope) {
