@@ -1,10 +1,11 @@
 // What the tests of the fault table share.
+import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { DataSourceFactory, type MapOptions, type ProducerOptions } from '@pymar/core'
-import { killAll } from '../amqp/workers.ts'
+import { killAll, namespace, type RunningWorker, startWorker } from '../amqp/workers.ts'
 import { inline } from '../conformance/transports.ts'
 import { Chaos, type ChaosParams, Script } from '../jobs/chaos.mjs'
 import { random } from '../processes.ts'
@@ -36,6 +37,17 @@ export function start(params: ChaosParams, options: MapOptions & ProducerOptions
 /** What it must give, whatever happens: what this process computes by itself. */
 export function answer(items: number): Promise<number> {
   return inline.map(Chaos, new DataSourceFactory(Script, { params: { items } }))
+}
+
+/** A job in whose middle something happens, with a worker that is of use afterwards. @param queue The broker's URL. */
+export async function inTheMiddle(queue: string, next: () => number, happen: (worker: RunningWorker) => Promise<unknown>): Promise<void> {
+  const worker = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', queue)
+  const job = start({ items: 120, ms: 5 }, { queue, namespace })
+  for await (const _ of job.partials()) if (next() < 0.2) break
+  await happen(worker)
+  assert.equal(await job, await answer(120))
+  assert.equal(await start({ items: 40 }, { queue, namespace }), await answer(40))
+  assert.equal(await worker.end(), 0)
 }
 
 /** A file that partitions leave marks in. */

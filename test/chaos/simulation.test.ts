@@ -15,7 +15,7 @@ test(`whatever happens, a job ends with the right answer or with one error, in $
     try {
       check(simulate(seed))
     } catch (error) {
-      throw new Error(`seed ${seed}: ${(error as Error).message}; ${again}`, { cause: error })
+      throw new Error(`${(error as Error).message}; ${again}`, { cause: error })
     }
   }
   function check(end: SimulatedEnd) {
