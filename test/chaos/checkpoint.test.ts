@@ -1,7 +1,7 @@
 // needs: amqp
 // The fault table: what a checkpoint keeps when its process ends, and what it refuses.
 import assert from 'node:assert/strict'
-import { appendFileSync, copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DataSourceFactory } from '@pymar/core'
 import { namespace, startWorker } from '../amqp/workers.ts'
@@ -18,6 +18,9 @@ const broker = () => ({ queue: serverUrl('amqp'), namespace })
 function script(params: ChaosParams, options: object, env: Record<string, string> = {}) {
   return startNode(['chaos.mjs', JSON.stringify(params), JSON.stringify(options)], { PYMAR_TEST_NAMESPACE: namespace, ...env })
 }
+
+/** A file that may not grow says so as a disk does that is full. */
+const LIMITED = `trap '' XFSZ; ulimit -f 1; exec "$0" "$@"`
 
 const doneIn = (err: string) => Math.max(-1, ...Array.from(err.matchAll(/done (\d+)/g), ([, done]) => Number(done)))
 
@@ -77,18 +80,52 @@ row(
   },
 )
 
-row('a checkpoint that another process goes on with: BROKER', amqp, async (_, t) => {
-  const checkpoint = join(marks(t).folder, 'checkpoint')
-  const worker = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos')
-  const first = start({ items: 40, ms: 50 }, { ...broker(), checkpoint })
-  for await (const _ of first.partials()) break
-  await assert.rejects(start({ items: 40, ms: 50 }, { ...broker(), checkpoint, brokerTimeoutMs: 500 }), {
-    code: 'BROKER',
-    message: /another process goes on with this checkpoint/,
-  })
-  assert.equal(await first, await answer(40))
+row('a checkpoint that another process has open is refused; one that a killed process had is not', {}, async (_, t) => {
+  const mark = marks(t)
+  const checkpoint = join(mark.folder, 'checkpoint')
+  const params = { items: 40, ms: 30, mark: mark.path }
+  const { child, ended, err } = script(params, { checkpoint, slots: 1 })
+  await until('it computes', () => doneIn(err()) >= 2, 20_000)
+  const refused = { code: 'CHECKPOINT', message: new RegExp(`process ${child.pid} on .* has it open`) }
+  await assert.rejects(start(params, { checkpoint, slots: 1 }), refused)
+  child.kill('SIGKILL')
+  await ended
+  const own = start(params, { checkpoint, slots: 2 })
+  for await (const _ of own.partials()) break
+  await assert.rejects(start(params, { checkpoint, slots: 1 }), { code: 'CHECKPOINT', message: /this process has it open already/ })
+  assert.equal(await own, await answer(40))
+  assert.deepEqual(readdirSync(mark.folder).sort(), ['checkpoint', 'marks'])
+})
+
+row('a job that is cancelled, then gone on with; over a broker and on cores in turn', amqp, async (_, t) => {
+  const mark = marks(t)
+  const checkpoint = join(mark.folder, 'checkpoint')
+  const params = { items: 40, ms: 20, mark: mark.path }
+  const worker = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos')
+  for (const options of [broker(), { slots: 2 }, { ...broker(), quorum: true }, broker()]) {
+    const job = start(params, { ...options, checkpoint })
+    let left = 6
+    for await (const _ of job.partials()) if (times(mark).length >= 8 && --left === 0) break
+    job.cancel()
+    await assert.rejects(job, { code: 'CANCELLED' })
+  }
+  assert.equal(await start(params, { ...broker(), checkpoint }), await answer(40))
   assert.equal(await worker.end(), 0)
 })
+
+row(
+  'a disk that was full, over a broker: gone on with by the same workers',
+  { skip: amqp.skip || (process.platform === 'win32' && 'there is no ulimit') },
+  async (_, t) => {
+    const checkpoint = join(marks(t).folder, 'checkpoint')
+    const worker = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos')
+    const args = ['-c', LIMITED, process.execPath, 'chaos.mjs', JSON.stringify({ items: 400 }), JSON.stringify({ checkpoint })]
+    const limited = startNode(args, { PYMAR_QUEUE: serverUrl('amqp'), PYMAR_TEST_NAMESPACE: namespace }, 'bash')
+    assert.match((await limited.ended).out, /^CHECKPOINT: Cannot write checkpoint/)
+    assert.equal(await start({ items: 400 }, { ...broker(), checkpoint }), await answer(400))
+    assert.equal(await worker.end(), 0)
+  },
+)
 
 row('a checkpoint whose end is torn, or whose bytes were changed, keeps what is whole', {}, async (next, t) => {
   const { folder } = marks(t)
@@ -138,7 +175,7 @@ row('a checkpoint of a plan that rests on a snapshot is refused, and so is a fil
   const checkpoint = join(folder, 'checkpoint')
   await assert.rejects(Sum.map(Planned, { checkpoint }), {
     code: 'CHECKPOINT',
-    message: /what Planned has planned rests on something that ends with this process/,
+    message: /what Planned has planned rests on something that another process does not have/,
   })
   const letter = join(folder, 'letter')
   writeFileSync(letter, 'Dear reader, ')
@@ -154,10 +191,8 @@ row(
   { skip: process.platform === 'win32' && 'there is no ulimit' },
   async (_, t) => {
     const checkpoint = join(marks(t).folder, 'checkpoint')
-    const command = `trap '' XFSZ; ulimit -f 1; exec "$0" "$@"`
-    // A file that may not grow says so as a disk does that is full.
     const limited = startNode(
-      ['-c', command, process.execPath, 'chaos.mjs', JSON.stringify({ items: 400 }), JSON.stringify({ checkpoint, slots: 2 })],
+      ['-c', LIMITED, process.execPath, 'chaos.mjs', JSON.stringify({ items: 400 }), JSON.stringify({ checkpoint, slots: 2 })],
       {},
       'bash',
     )

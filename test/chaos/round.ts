@@ -32,7 +32,7 @@ export interface RoundEnd {
 /** Longer than any of them takes to be noticed and mended, in milliseconds. */
 const HANG_MS = 120_000
 
-export const FAULTS = {
+const FAULTS = {
   'worker killed': async (round) => {
     const victim = round.pickWorker()
     victim?.child.kill('SIGKILL')

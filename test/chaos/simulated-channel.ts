@@ -31,9 +31,18 @@ export interface Chance {
   happens(fault: keyof Faults): boolean
   losses: number
   sent: number
+  /** The partition that never ends, and the one that ends each slot. */
+  readonly endless: number | undefined
+  readonly deadly: number | undefined
 }
 
 const MINUTE_MS = 60_000
+
+const partials: Uint8Array[] = []
+const partialOf = (id: number) => {
+  partials[id] ??= encode(String(id), 'a partial')
+  return partials[id]
+}
 
 /** Slots of made-up workers that take tasks from a made-up queue. */
 export class SimulatedChannel implements Channel {
@@ -46,6 +55,8 @@ export class SimulatedChannel implements Channel {
   #events: ChannelEvents | undefined
   #closed = false
   readonly #stopped = new Set<Attempt>()
+  /** Attempts that never end, with what frees their slot. */
+  readonly #endless = new Map<Attempt, () => void>()
 
   constructor(of: Chance) {
     this.#of = of
@@ -75,6 +86,8 @@ export class SimulatedChannel implements Channel {
   }
 
   stop(attempt: Attempt) {
+    this.#endless.get(attempt)?.()
+    this.#endless.delete(attempt)
     this.#stopped.add(attempt)
     this.#out--
   }
@@ -104,9 +117,19 @@ export class SimulatedChannel implements Channel {
   }
 
   #compute(attempt: Attempt) {
+    if (this.#stopped.has(attempt)) return this.#free()
     const next = () => this.#of.next()
     const ms = next() < 0.1 ? next() * MINUTE_MS : next() * 2000
+    // It may be lost with the broker; then workers say again later which tasks they compute.
     if (next() < 0.8) this.#say((events) => events.started(attempt))
+    else this.#later(next() * 10_000, () => this.#say((events) => events.started(attempt)))
+    if (attempt.id === this.#of.endless) return this.#endless.set(attempt, () => this.#free())
+    if (attempt.id === this.#of.deadly) {
+      return this.#later(ms, () => {
+        this.#free()
+        this.#lose(attempt)
+      })
+    }
     if (this.#of.happens('returned')) {
       this.#free()
       return this.#answer(attempt, (events) => events.returned(attempt))
@@ -160,7 +183,7 @@ export class SimulatedChannel implements Channel {
   #done(attempt: Attempt) {
     if (this.#of.happens('thrown'))
       return this.#answer(attempt, (events) => events.failed(attempt, 'USER_ERROR', new Error('thrown'), 'worker'))
-    const bytes = encode(String(attempt.id), 'a partial')
+    const bytes = partialOf(attempt.id)
     const answer = () => this.#answer(attempt, (events) => events.partial(attempt, bytes))
     // It is said again after a connection was lost, or is found late that nobody has heard it.
     if (this.#of.happens('lost')) return this.#later(20_000 * this.#of.next(), answer)

@@ -11,13 +11,14 @@ export interface SimulatedEnd {
   readonly result?: string
   readonly error?: Error & { readonly code?: string }
   readonly expected: string
+  /** Whether there was a partition that none may compute. */
+  readonly doomed: boolean
   readonly faults: Readonly<Record<keyof Faults, number>>
   readonly losses: number
   readonly virtualMs: number
   /** Attempts that were sent, reductions not counted. */
   readonly sent: number
   readonly maxAttempts: number
-  readonly retries: number
 }
 
 const MINUTE_MS = 60_000
@@ -35,6 +36,8 @@ class Simulation implements Chance {
   readonly partitions: number
   readonly faults: Faults
   readonly happened = { death: 0, slotDeath: 0, stop: 0, lost: 0, twice: 0, thrown: 0, returned: 0, replaced: 0 }
+  endless: number | undefined
+  deadly: number | undefined
   losses = 0
   sent = 0
   readonly #seed: number
@@ -67,8 +70,12 @@ class Simulation implements Chance {
     const { clock, next, partitions } = this
     const maxAttempts = next() < 0.5 ? 1000 : 1 + Math.floor(next() * 4)
     const retries = next() < 0.5 ? 1000 : Math.floor(next() * 3)
-    const partitionTimeoutMs = next() < 0.2 ? { partitionTimeoutMs: 1 + next() * 2 * MINUTE_MS } : {}
+    const partitionTimeoutMs: { partitionTimeoutMs?: number } = next() < 0.2 ? { partitionTimeoutMs: 1 + next() * 2 * MINUTE_MS } : {}
     const options = { maxAttempts, retries, speculation: next() < 0.7, ...partitionTimeoutMs }
+    // One partition that none may compute.
+    const fate = next()
+    if (partitions > 0 && fate < 0.1 && options.partitionTimeoutMs && retries < 1000) this.endless = Math.floor(next() * partitions)
+    if (partitions > 0 && fate > 0.9 && maxAttempts < 1000) this.deadly = Math.floor(next() * partitions)
     const counted = new Set<number>()
     let end: { result?: string; error?: Error } | undefined
     const at = (index: number) => (index >= 0 && index < partitions ? { index, offset: index, limit: 1 } : undefined)
@@ -97,8 +104,17 @@ class Simulation implements Chance {
     }
     if ('result' in end && counted.size !== partitions) throw this.#wrong(`${counted.size} of ${partitions} were counted`)
     dispatcher.close()
-    const { happened: faults, losses, sent } = this
-    return { ...end, expected: expectedOf(partitions), faults, losses, sent, virtualMs: clock.now(), maxAttempts, retries }
+    const { happened: faults, losses, sent, endless, deadly } = this
+    return {
+      ...end,
+      expected: expectedOf(partitions),
+      doomed: endless !== undefined || deadly !== undefined,
+      faults,
+      losses,
+      sent,
+      virtualMs: clock.now(),
+      maxAttempts,
+    }
   }
 
   #events(counted: Set<number>, ended: (how: { result?: string; error?: Error }) => void) {

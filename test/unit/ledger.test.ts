@@ -95,6 +95,15 @@ test('a partial that is known before its partition was sent counts once, and the
   assert.equal(ledger.done, 2)
 })
 
+test('a task whose next failure or loss is the last has no copy: otherwise two of them could take turns for ever', () => {
+  const ledger = new Ledger<string>(1, { maxAttempts: 3, retries: 0 })
+  const first = ledger.take() as AttemptId
+  const copy = ledger.copy(first) as AttemptId
+  assert.equal(ledger.fail(first), 'again')
+  assert.equal(ledger.copy(copy), undefined)
+  assert.equal(ledger.fail(copy), 'final')
+})
+
 test('a copy is another attempt beside the only one, and the task waits again when both are lost', () => {
   const ledger = new Ledger<string>(1, limits)
   const first = ledger.take() as AttemptId

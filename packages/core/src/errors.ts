@@ -14,9 +14,9 @@ import { inspect } from 'node:util'
  * - `WORKER_LOST`: a partition used up its attempts, each of which ended with the process; or no slot can be started.
  * - `TIMEOUT`: `timeoutMs` or `partitionTimeoutMs` ran out.
  * - `CANCELLED`: `cancel()`, `signal`, `close()` or Ctrl-C; `cause` is the reason.
- * - `BROKER`: the broker refused us, or there was no connection to it for `brokerTimeoutMs`.
+ * - `BROKER`: the broker refused us, or there was no connection to it for `brokerTimeoutMs`, or it took nothing for so long.
  * - `NO_WORKERS`: no worker took the job's tasks within `workerTimeoutMs`; the message has the command that starts one.
- * - `CHECKPOINT`: the file is another job's, cannot be read or written, or the plan rests on something that ends with the process.
+ * - `CHECKPOINT`: the file is another job's, is open elsewhere, cannot be read or written, or the plan rests on what another process does not have.
  * - `UNTRUSTED`: reserved for signatures.
  */
 export type ErrorCode =

@@ -20,6 +20,24 @@ export interface Clock {
 
 export const CLOCK: Clock = { now, setTimeout, clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout) }
 
+/**
+ * Waits for something, but not for longer than so many milliseconds.
+ *
+ * @throws {Error} With this message, if it takes longer.
+ * @internal
+ */
+export async function withLimit<T>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(message)), limitMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Keeps the process alive until something has ended that would not do so itself: neither sockets nor slots do. */

@@ -38,13 +38,14 @@ export async function planSource(place: Place, asked: Reading, count: number, co
     const index = await indexOfSort(bare, options?.['collation'] !== undefined)
     await refuseArrays(bare, index)
     const scene: Scene = index === undefined ? bare : { ...bare, cut: { ...bare.cut, index } }
-    const partitions = (await planBySample(scene, count)) ?? (await planExactly(scene, count))
+    const sampled = await planBySample(scene, count)
+    const partitions = sampled ?? (await planExactly(scene, count))
     // An aggregation takes no bounds of an index.
     const cut: Cut = reading.pipeline.length > 0 ? bare.cut : scene.cut
     // What slots could not say is found out here.
     for (const { hint } of partitions) readCommand(reading, cut, unpackRange(hint as Range))
-    // Another process would read as of another time.
-    return { partitions, shared: packShared(reading, cut), ...(at !== undefined && { resumable: false }) }
+    // Another process would read as of another time, or between other boundaries.
+    return { partitions, shared: packShared(reading, cut), resumable: at === undefined && !sampled }
   })
 }
 

@@ -1,9 +1,9 @@
-import { createHash, type Hash } from 'node:crypto'
 import { messageOf, PymarError } from '../errors.ts'
 import type { Given } from '../job/given.ts'
 import type { JobPlan } from '../job/plan.ts'
 import type { Kept } from '../transport/port.ts'
-import { encode } from '../wire/codec.ts'
+import { digest } from '../wire/digest.ts'
+import { lockFile } from './file-lock.ts'
 import { Journal } from './journal.ts'
 
 /** What says that two jobs are the same: of each part of them, a hash. */
@@ -33,57 +33,59 @@ export interface CheckpointSettings {
   readonly code: string
   readonly given: Given
   readonly plan: JobPlan
-  /** The id that a first run has. */
-  readonly job: string
+  /** The id of this run: that of its job. */
+  readonly run: string
   failed(error: PymarError): void
 }
 
 /** What records begin with. */
 const [IDENTITY, RUN, END, PARTIAL] = [0, 1, 2, 3]
-const ITEMS_AT_ONCE = 4096
 
 /** The partials of a job in a file: a job that is started again with the same file goes on where it was. */
 export class Checkpoint {
-  /** The id that the job's tasks travel under: a run that was killed has left some with workers, whose answers count. */
-  readonly job: string
   /** What is known of earlier runs. */
   readonly kept: Kept
-  /** Partials that are there already, by their partition's index. */
-  readonly done: ReadonlyMap<number, Uint8Array>
   readonly #journal: Journal
+  readonly #run: string
+  readonly #unlock: () => void
+  #done: ReadonlyMap<number, Uint8Array>
 
-  private constructor(journal: Journal, job: string, kept: Kept, done: ReadonlyMap<number, Uint8Array>) {
+  private constructor(journal: Journal, run: string, found: Records, unlock: () => void) {
     this.#journal = journal
-    this.job = job
-    this.kept = kept
-    this.done = done
+    this.#run = run
+    this.#unlock = unlock
+    this.#done = found.partials
+    this.kept = { earlier: [...found.runs], over: (earlier) => journal.append(Uint8Array.of(END), Buffer.from(earlier)) }
+    journal.append(Uint8Array.of(RUN), Buffer.from(run))
   }
 
   /** @throws {PymarError} `CHECKPOINT` if the file is another job's, or cannot be read or written, or the plan cannot be followed once more. */
   static async open(settings: CheckpointSettings): Promise<Checkpoint> {
-    const { path, given, plan, failed } = settings
+    const { path, given, plan, failed, run } = settings
     if (!(plan.resumable ?? (!plan.close && !plan.lost))) {
       const name = given.kind === 'class' ? given.source.name : 'the source'
-      const found = `what ${name} has planned rests on something that ends with this process, such as a snapshot`
+      const found = `what ${name} has planned rests on something that another process does not have, such as a snapshot`
       throw new PymarError('CHECKPOINT', `Cannot use checkpoint "${path}": ${found}; leave the option out, or copy the data out first`)
     }
-    const identity = identityOf(settings)
-    const found = new Records()
-    const write = (error: unknown) => failed(unusable(path, error, 'write'))
-    const journal = await Journal.open(path, (record) => found.read(record), write).catch((error) => {
-      throw unusable(path, error, 'open')
-    })
-    if (!found.identity) journal.append(Uint8Array.of(IDENTITY), Buffer.from(JSON.stringify(identity)))
-    const differs = found.identity && (Object.keys(PARTS) as (keyof Identity)[]).find((part) => found.identity?.[part] !== identity[part])
-    if (differs) {
-      await journal.close()
-      const advice = 'name another file, or delete it to compute everything anew'
-      throw new PymarError('CHECKPOINT', `Cannot go on from checkpoint "${path}": it is of another job: ${PARTS[differs]}; ${advice}`)
+    let unlock: (() => void) | undefined
+    try {
+      unlock = lockFile(path)
+      const found = new Records()
+      const write = (error: unknown) => failed(unusable(path, error, 'write'))
+      const journal = await Journal.open(path, (record) => found.read(record), write)
+      await checkIdentity(path, journal, found, identityOf(settings))
+      return new Checkpoint(journal, run, found, unlock)
+    } catch (error) {
+      unlock?.()
+      throw error instanceof PymarError ? error : unusable(path, error, 'open')
     }
-    const { run, ended, partials } = found
-    if (run !== undefined && !ended) return new Checkpoint(journal, run, { resumed: true }, partials)
-    journal.append(Uint8Array.of(RUN), Buffer.from(settings.job))
-    return new Checkpoint(journal, settings.job, { resumed: false, ...(run !== undefined && { previous: run }) }, partials)
+  }
+
+  /** Partials that were there already, by their partition's index. Given once, since whoever takes them keeps them. */
+  takeDone(): ReadonlyMap<number, Uint8Array> {
+    const done = this.#done
+    this.#done = new Map()
+    return done
   }
 
   /** A partial was counted. */
@@ -96,18 +98,19 @@ export class Checkpoint {
 
   /** @param ended Whether those who computed for the job know that it is over: otherwise their answers count for the next run. */
   async close(ended: boolean): Promise<void> {
-    if (ended) this.#journal.append(Uint8Array.of(END))
+    if (ended) this.kept.over(this.#run)
     await this.#journal.close().catch((error) => {
       process.emitWarning(`Cannot write the end of a checkpoint: ${messageOf(error)}`, 'PymarWarning')
     })
+    this.#unlock()
   }
 }
 
 /** What a journal says. */
 class Records {
   identity: Identity | undefined
-  run: string | undefined
-  ended = false
+  /** Runs of which something may be left. */
+  readonly runs = new Set<string>()
   readonly partials = new Map<number, Uint8Array>()
 
   read(record: Buffer): void {
@@ -117,11 +120,10 @@ class Records {
         this.identity ??= JSON.parse(text())
         return
       case RUN:
-        this.run = text()
-        this.ended = false
+        this.runs.add(text())
         return
       case END:
-        this.ended = true
+        this.runs.delete(text())
         return
       case PARTIAL:
         // A copy, since what was read with it is not to be kept.
@@ -130,39 +132,28 @@ class Records {
   }
 }
 
+async function checkIdentity(path: string, journal: Journal, { identity: found }: Records, identity: Identity): Promise<void> {
+  if (!found) return journal.append(Uint8Array.of(IDENTITY), Buffer.from(JSON.stringify(identity)))
+  const differs = (Object.keys(PARTS) as (keyof Identity)[]).find((part) => found[part] !== identity[part])
+  if (!differs) return
+  await journal.close()
+  const advice = 'name another file, or delete it to compute everything anew'
+  throw new PymarError('CHECKPOINT', `Cannot go on from checkpoint "${path}": it is of another job: ${PARTS[differs]}; ${advice}`)
+}
+
 function identityOf({ producer, code, given, plan }: CheckpointSettings): Identity {
   const { partitions, shared } = plan
   return {
     producer,
     source: given.kind === 'class' ? given.source.name : '',
-    code: hashOf((hash) => hash.update(code)),
-    partitions: hashOf((hash) => {
-      hash.update(String(partitions.length))
-      // An even split is told by its ends.
-      const all = Array.isArray(partitions) ? partitions : [partitions.at(0), partitions.at(partitions.length - 1)]
-      for (const partition of all) hash.update(encode(partition, 'a partition'))
-    }),
-    params: hashOf((hash) => {
-      if (given.kind === 'class' && given.encodedParams) hash.update(given.encodedParams)
-      if (shared !== undefined) hash.update(encode(shared, 'what a plan shares'))
-    }),
-    data: hashOf((hash) => {
-      if (given.kind === 'data') hashItems(hash, given.items)
-    }),
+    code: digest(code),
+    // An even split is told by its ends.
+    partitions: digest(
+      Array.isArray(partitions) ? partitions : [partitions.length, partitions.at(0), partitions.at(partitions.length - 1)],
+    ),
+    params: digest(given.kind === 'class' ? given.params : undefined, shared),
+    data: digest(given.kind === 'data' ? given.items : undefined),
   }
-}
-
-function hashOf(update: (hash: Hash) => void): string {
-  const hash = createHash('sha256')
-  update(hash)
-  return hash.digest('hex')
-}
-
-function hashItems(hash: Hash, items: ArrayLike<unknown>): void {
-  if (ArrayBuffer.isView(items)) hash.update(items.constructor.name).update(items as NodeJS.ArrayBufferView)
-  else
-    for (let i = 0; i < items.length; i += ITEMS_AT_ONCE)
-      hash.update(encode(Array.prototype.slice.call(items, i, i + ITEMS_AT_ONCE), 'an item'))
 }
 
 function unusable(path: string, error: unknown, doing: 'open' | 'write'): PymarError {

@@ -66,6 +66,9 @@ class JobRun {
   #settle: { resolve(bytes: Uint8Array): void; reject(error: unknown): void } | undefined
   #plan: JobPlan | undefined
   #checkpoint: Checkpoint | undefined
+  #opensCheckpoint: Promise<Checkpoint> | undefined
+  /** Whether all is known that tasks need. */
+  #isReady = false
   #dispatcher: Dispatcher | undefined
   /** The latest channel that was asked for. */
   #opening: Promise<Channel> | undefined
@@ -98,7 +101,8 @@ class JobRun {
     this.#observer?.ended()
     const { reason } = this.#over.signal
     const isBrokerLost = reason instanceof PymarError && reason.code === 'BROKER'
-    await Promise.all([this.#checkpoint?.close(!isBrokerLost), closePlan(this.#plan)])
+    const checkpoint = await this.#opensCheckpoint?.catch(() => undefined)
+    await Promise.all([checkpoint?.close(!isBrokerLost), closePlan(this.#plan)])
     clearInterval(this.#alive)
   }
 
@@ -113,15 +117,19 @@ class JobRun {
   }
 
   async #start() {
-    const { given, count } = this.#request
+    const { given, count, options } = this.#request
+    const { checkpoint: path } = options
     const plan = await planJob(given, count, this.#over.signal)
     if (this.#over.signal.aborted) return closePlan(plan)
     this.#plan = plan
+    this.#isReady = path === undefined
     plan.lost?.catch((error) => this.#fail(error))
-    const { checkpoint: path } = this.#request.options
-    const checkpoint = path === undefined ? undefined : await this.#openCheckpoint(path, plan)
-    if (this.#over.signal.aborted) return checkpoint?.close(false)
-    this.#checkpoint = checkpoint
+    if (path !== undefined) {
+      this.#opensCheckpoint = this.#openCheckpoint(path, plan)
+      this.#checkpoint = await this.#opensCheckpoint
+    }
+    if (this.#over.signal.aborted) return
+    this.#isReady = true
     const { transport, fallback } = this.#transports
     await (this.#late && fallback ? this.#fallBack(plan, fallback) : this.#open(plan, transport))
   }
@@ -132,7 +140,7 @@ class JobRun {
     const { url } = await this.#locate()
     const code = producer.VERSION ?? (await jobFileAt(url)).code
     const failed = (error: unknown) => this.#fail(error)
-    return Checkpoint.open({ path, producer: producer.name, code, given, plan, job: this.#control.id, failed })
+    return Checkpoint.open({ path, producer: producer.name, code, given, plan, run: this.#control.id, failed })
   }
 
   async #fallBack(plan: JobPlan, fallback: () => Transport): Promise<void> {
@@ -177,7 +185,7 @@ class JobRun {
       result: (bytes) => this.#finish(bytes),
       failed: (error) => this.#broken(error),
     })
-    const { done } = this.#checkpoint ?? {}
+    const done = this.#checkpoint?.takeDone()
     if (done) {
       for (const feed of this.#control.feeds) for (const [index, bytes] of done) feed.add(partitions.at(index) as Partition, bytes)
       this.#dispatcher.know(done)
@@ -193,8 +201,8 @@ class JobRun {
 
   #spec(plan: JobPlan): JobSpec {
     const { producer, given } = this.#request
-    const { job: id = this.#control.id, kept } = this.#checkpoint ?? {}
-    const spec = { id, partitions: plan.partitions.length, producer, locate: () => this.#locate(), ...(kept && { kept }) }
+    const { kept } = this.#checkpoint ?? {}
+    const spec = { id: this.#control.id, partitions: plan.partitions.length, producer, locate: () => this.#locate(), ...(kept && { kept }) }
     if (given.kind === 'data') return spec
     const { source, encodedParams } = given
     const ofSource = { ...spec, source: source as unknown as SourceCode }
@@ -238,6 +246,6 @@ class JobRun {
     const { done, partitions } = this.#dispatcher?.state ?? { done: 0, partitions: count }
     if (options.onTimeout !== 'local') return this.#fail(timeoutError({ producer: producer.name, partitions }, done, limitMs))
     this.#late = true
-    if (this.#plan && fallback) this.#fallBack(this.#plan, fallback).catch((error) => this.#fail(error))
+    if (this.#plan && this.#isReady && fallback) this.#fallBack(this.#plan, fallback).catch((error) => this.#fail(error))
   }
 }

@@ -55,6 +55,7 @@ export class Journal {
       4,
     )
     this.#waiting.push(head, ...parts)
+    this.#syncTimer ??= setTimeout(() => this.#sync(), SYNC_MS).unref()
     this.#writing ??= this.#write().catch((error) => this.#break(error))
   }
 
@@ -72,10 +73,11 @@ export class Journal {
   async #write(): Promise<void> {
     while (this.#waiting.length > 0) await this.#file.appendFile(Buffer.concat(this.#waiting.splice(0)))
     this.#writing = undefined
-    this.#syncTimer ??= setTimeout(() => {
-      this.#syncTimer = undefined
-      this.#file.datasync().catch((error) => this.#break(error))
-    }, SYNC_MS).unref()
+  }
+
+  #sync() {
+    this.#syncTimer = undefined
+    this.#file.datasync().catch((error) => this.#break(error))
   }
 
   /** Nothing more is written, since what comes behind a record that is not whole would not count. */

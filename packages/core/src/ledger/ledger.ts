@@ -84,10 +84,12 @@ export class Ledger<Loss> {
     return this.#begin(id, open)
   }
 
-  /** Another attempt at a task of which just this one is under way: whichever answers first counts. */
+  /** Another attempt at a task of which just this one is under way: whichever answers first counts. None for a task whose next failure or loss is the last. */
   copy(attempt: AttemptId): AttemptId | undefined {
     const open = this.#live(attempt)
-    return open?.live.size === 1 ? this.#begin(attempt.id, open) : undefined
+    const { maxAttempts, retries } = this.#limits
+    if (open?.live.size !== 1 || open.failures > retries || open.losses.length >= maxAttempts) return undefined
+    return this.#begin(attempt.id, open)
   }
 
   /** Whether the answer to a partition is there. */
@@ -131,7 +133,7 @@ export class Ledger<Loss> {
   }
 
   /**
-   * An attempt failed: user code threw, or ran out of its time.
+   * An attempt failed: user code threw, or ran out of its time. It was the last one only if no copy is under way.
    *
    * @param retryable False where another attempt would fail as well.
    */
@@ -139,7 +141,7 @@ export class Ledger<Loss> {
     const open = this.#live(attempt)
     if (!open) return 'ignored'
     open.failures++
-    return this.#retry(attempt, open, retryable && open.failures <= this.#limits.retries)
+    return this.#retry(attempt, open, (retryable && open.failures <= this.#limits.retries) || open.live.size > 1)
   }
 
   /** An attempt never began: the task is sent again, and neither a loss nor a failure is counted. */

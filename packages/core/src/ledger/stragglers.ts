@@ -26,6 +26,8 @@ export class Stragglers<Key> {
   readonly #copy: (key: Key) => void
   /** Since when each runs, in that order. */
   readonly #running = new Map<Key, number>()
+  /** Those of them that have, or had, a copy. */
+  readonly #copied = new Set<Key>()
   readonly #times: number[] = []
   #next = 0
   #timer: unknown
@@ -38,11 +40,13 @@ export class Stragglers<Key> {
 
   began(key: Key): void {
     this.#running.set(key, this.#settings.clock.now())
+    this.watch()
   }
 
   /** It has ended, however, or nobody waits for it any more. */
   ended(key: Key): void {
     this.#running.delete(key)
+    this.#copied.delete(key)
   }
 
   /** It was the first that gave the answer. One that was never said to run was too short for that. */
@@ -63,15 +67,19 @@ export class Stragglers<Key> {
     this.#settings.clock.clearTimeout(this.#timer)
     this.#timer = undefined
     this.#running.clear()
+    this.#copied.clear()
   }
 
   #look() {
     this.#timer = undefined
     const before = this.#settings.clock.now() - Math.max(LEAST_MS, PATIENCE * this.#median())
-    let room = this.#settings.room()
+    // What was measured must be more than what is judged by it.
+    let room = this.#times.length < this.#running.size ? 0 : this.#settings.room()
     for (const [key, since] of this.#running) {
-      if (since > before || room-- <= 0) break
-      this.#running.delete(key)
+      if (since > before || room <= 0) break
+      if (this.#copied.has(key)) continue
+      room--
+      this.#copied.add(key)
       this.#copy(key)
     }
     this.watch()

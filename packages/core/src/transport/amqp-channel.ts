@@ -1,5 +1,5 @@
 import type { PymarError } from '../errors.ts'
-import { nextTick, setTimeout } from '../timers.ts'
+import { nextTick } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
 import { toWorkersOf } from '../wire/names.ts'
@@ -8,16 +8,24 @@ import type { AmqpClient, JobPost } from './amqp-client.ts'
 import { AttemptSet } from './attempt-set.ts'
 import { LostTasks } from './lost-tasks.ts'
 import { Pace } from './pace.ts'
-import { type Attempt, type AttemptId, type Channel, type ChannelEvents, type JobSpec, type Kept, keyOf } from './port.ts'
+import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
 import { type PartitionAttempt, TaskBatches } from './task-batch.ts'
 import type { Workers } from './workers.ts'
 
 /** Tasks that are out at once: many times what workers hold, so that one that joins late finds some. */
 const WINDOW = 1024
-/** Workers say within so many milliseconds which tasks they hold; whoever is later may compute some in vain. */
-const HOLDERS_MS = 500
 /** How an attempt ended whose worker nobody finds any more. */
 const GONE = 'its worker is gone'
+
+export interface AmqpChannelSettings {
+  readonly client: AmqpClient
+  readonly job: JobSpec
+  readonly queue: string
+  /** Where reductions are computed. */
+  readonly reductions: Channel
+  readonly workers: Workers
+  closed?(): void
+}
 
 /** One job's way to the workers that take its tasks from a queue; its reductions go to a channel of this machine. */
 export class AmqpChannel implements Channel, JobPost {
@@ -35,21 +43,21 @@ export class AmqpChannel implements Channel, JobPost {
   #outbox: PartitionAttempt[] = []
   readonly #pace = new Pace(nextTick, () => this.#flush())
   #events: ChannelEvents | undefined
+  readonly #wasClosed: (() => void) | undefined
   #wasSent = false
   #closed = false
-  /** Whether what an earlier run has left is known: before that nothing is sent. */
-  #ready: boolean
-  /** Tasks that workers held already, sent by an earlier run. */
-  #heldBefore: Set<string> | undefined
+  /** Earlier runs of this job of which something may be left: before that is known nothing is sent. */
+  readonly #earlier: string[]
 
-  constructor(client: AmqpClient, job: JobSpec, queue: string, reductions: Channel, workers: Workers) {
+  constructor({ client, job, queue, reductions, workers, closed }: AmqpChannelSettings) {
     this.#client = client
     this.#job = job
     this.#queue = queue
     this.#reductions = reductions
     this.#workers = workers
+    this.#wasClosed = closed
     this.#batches = new TaskBatches(job)
-    this.#ready = !job.kept?.resumed
+    this.#earlier = [...(job.kept?.earlier ?? [])]
     this.#lost = new LostTasks({
       sent: this.#sent,
       waiting: async () => (await workers.declare()).messageCount,
@@ -69,11 +77,11 @@ export class AmqpChannel implements Channel, JobPost {
     this.#reductions.listen(events)
     this.#client.join(this.#job.id, this)
     this.#workers.watch((error) => events.broken(error))
-    if (this.#job.kept) void this.#takeOver(this.#job.kept)
+    void this.#takeOver()
   }
 
   get hasRoom(): boolean {
-    return this.#ready && this.#sent.size < WINDOW
+    return this.#earlier.length === 0 && this.#sent.size < WINDOW
   }
 
   get workers(): number {
@@ -84,7 +92,6 @@ export class AmqpChannel implements Channel, JobPost {
     if (!isPartition(attempt)) return this.#reductions.send(attempt)
     this.#wasSent = true
     this.#sent.add(attempt)
-    if (this.#heldBefore?.delete(keyOf(attempt))) return
     this.#unconfirmed.add(attempt)
     this.#outbox.push(attempt)
     this.#pace.want()
@@ -109,15 +116,16 @@ export class AmqpChannel implements Channel, JobPost {
     this.#sent.clear()
     this.#unconfirmed.clear()
     this.#outbox = []
-    if (this.#job.kept) void this.#client.close()
+    this.#wasClosed?.()
   }
 
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
     if (message.type === 'here') {
-      for (const [job, id, attempt] of message.holds) {
+      for (const [job, id, attempt, isRunning] of message.holds) {
         if (job !== this.#job.id) continue
         this.#lost.held({ id, attempt })
-        if (!this.#ready) this.#heldBefore?.add(keyOf({ id, attempt }))
+        // That it had begun may have been said to a broker that has lost it since.
+        if (isRunning) this.#answer({ type: 'started', job, index: id, attempt }, { id, attempt }, undefined, worker)
       }
       return this.#workers.here(worker, message)
     }
@@ -133,6 +141,7 @@ export class AmqpChannel implements Channel, JobPost {
   reconnected(): void {
     this.#workers.ask()
     void this.#lost.reconnected()
+    void this.#takeOver()
     this.#sendUnconfirmed().catch(() => {
       // That connection is lost too, and the next one brings another try.
     })
@@ -155,17 +164,25 @@ export class AmqpChannel implements Channel, JobPost {
     )
   }
 
-  /** Goes on with what earlier runs have left: hears the answers that waited, and asks workers which tasks they hold. */
-  async #takeOver({ resumed, previous }: Kept) {
-    if (previous !== undefined) this.#client.stop(this.#queue, previous, true)
-    if (!resumed) return
-    this.#heldBefore = new Set()
-    await this.#client.caughtUp
-    this.#workers.ask()
-    setTimeout(() => {
-      this.#ready = true
-      this.#events?.room()
-    }, HOLDERS_MS)
+  /** Has workers drop what earlier runs have sent, and counts the answers that waited. */
+  async #takeOver(): Promise<void> {
+    const [run] = this.#earlier
+    if (run === undefined) return
+    this.#client.stop(this.#queue, run, true)
+    try {
+      await this.#client.collect(run, (message, payload) => {
+        if (message.type === 'partial' && message.job === run && !this.#closed)
+          this.#events?.partial({ id: message.index, attempt: 0 }, payload ?? new Uint8Array(0))
+      })
+    } catch {
+      // The connection is lost, and the next one brings another try.
+      return
+    }
+    if (this.#closed || this.#earlier[0] !== run) return
+    this.#earlier.shift()
+    this.#job.kept?.over(run)
+    if (this.#earlier.length > 0) return this.#takeOver()
+    this.#events?.room()
   }
 
   /** After a connection was lost: what the broker may not have, and all there is if it has lost the queue. */

@@ -16,6 +16,7 @@ import {
 } from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
 import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session, unlessClosing } from './amqp-link.ts'
+import { collectAnswers } from './left-answers.ts'
 import type { Roster } from './workers.ts'
 
 /** What the jobs of this process are told, each of what is its own. */
@@ -35,15 +36,13 @@ const OVER_MS = 20
 const UNSAID_LIMIT = 10_000
 /** Milliseconds in which what was heard is acknowledged together. */
 const HEARD_MS = 5
-/** What keeps a second process from going on with a job: its answers would go to either. */
-const TAKEN = 'another process goes on with this checkpoint, or the broker has not yet seen that one end'
 
 export interface ClientSettings {
   readonly link: LinkSettings
   readonly namespace: string
   /** Whether queues have replicas. */
   readonly quorum: boolean
-  /** Where the client is for one job alone, which may be gone on with: its id. */
+  /** Where the client is for one job alone, whose answers are to wait for whoever goes on with it: its id. */
   readonly keptJob?: string
 }
 
@@ -64,30 +63,16 @@ export class AmqpClient implements LinkOwner {
   #unsaid: (readonly [to: Address, parcels: readonly Parcel<ControlMessage>[]])[] = []
   /** The latest of the messages that are to be acknowledged. */
   #heard: ConsumeMessage | undefined
-  /** The only job of this client, whose reply queue may hold answers to an earlier run of it. */
-  readonly #keptJob: string | undefined
-  /** Messages that had waited there, and are still to be heard. */
-  #early = 0
-  #caughtUp: (() => void) | undefined
-  /** Resolves when all that had waited for a kept job has been heard. */
-  readonly caughtUp = new Promise<void>((resolve) => {
-    this.#caughtUp = resolve
-  })
-  #joined: (() => void) | undefined
-  /** A kept job must be there before what waits for it is heard. */
-  readonly #isJoined = new Promise<void>((resolve) => {
-    this.#joined = resolve
-  })
+  readonly #kind: 'process' | 'kept'
 
   constructor({ link, namespace, quorum, keptJob }: ClientSettings) {
     const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
     this.#namespace = namespace
     this.#timeoutMs = link.timeoutMs
-    this.#keptJob = keptJob
+    this.#kind = keptJob === undefined ? 'process' : 'kept'
     const plain = replyQueue(namespace, keptJob ?? id)
     this.replyTo = quorum ? replicaOf(plain) : plain
     this.#link = new Link(link, this)
-    if (keptJob === undefined) this.#joined?.()
   }
 
   open(): Promise<void> {
@@ -123,7 +108,6 @@ export class AmqpClient implements LinkOwner {
 
   join(job: string, post: JobPost): void {
     this.#jobs.set(job, post)
-    this.#joined?.()
   }
 
   leave(job: string): void {
@@ -149,6 +133,21 @@ export class AmqpClient implements LinkOwner {
   greet(producer: string): void {
     const { exchange, key } = toAllVersions(this.#namespace, producer)
     this.#link.publish(exchange, key, hello(), { type: HELLO, replyTo: this.replyTo }, () => {})
+  }
+
+  /**
+   * Takes the answers that an earlier run of a job has left, and with them its reply queue.
+   *
+   * @throws {Error} If there is no connection, or it is lost meanwhile.
+   */
+  async collect(run: string, answer: (message: ReplyMessage, payload: Uint8Array | undefined) => void): Promise<void> {
+    const plain = replyQueue(this.#namespace, run)
+    for (const queue of [plain, replicaOf(plain)]) {
+      if ((await this.#link.consumersOf(queue)) === undefined) continue
+      const channel = await this.#link.channel()
+      await collectAnswers(channel, queue, answer)
+      await channel.close()
+    }
   }
 
   /**
@@ -189,20 +188,14 @@ export class AmqpClient implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
-    const kept = this.#keptJob !== undefined
-    const { messageCount } = await channel.assertQueue(this.replyTo, queueOptions(this.replyTo, kept ? 'kept' : 'process'))
-    this.#early = messageCount
-    if (messageCount === 0) this.#caughtUp?.()
-    const hear = (message: ConsumeMessage | null) => {
+    await channel.assertQueue(this.replyTo, queueOptions(this.replyTo, this.#kind))
+    await channel.consume(this.replyTo, (message) => {
       // Somebody has deleted the queue.
       if (!message) return this.#link.restart()
       // One acknowledgement for all that comes in a while: nothing waits for it, and each costs as much as a task.
       if (!this.#heard) setTimeout(() => this.#acknowledge(channel), HEARD_MS).unref()
       this.#heard = message
-      void this.#isJoined.then(() => this.#hear(message)).finally(() => --this.#early === 0 && this.#caughtUp?.())
-    }
-    await channel.consume(this.replyTo, hear, { exclusive: kept }).catch((error) => {
-      throw /exclusive/.test(messageOf(error)) ? new Error(TAKEN) : error
+      void this.#hear(message)
     })
     for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
     const again = this.#connectedOnce

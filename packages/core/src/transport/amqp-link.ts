@@ -11,7 +11,7 @@ import {
 } from 'amqplib'
 import { messageOf, type PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
-import { keepAlive, now, setTimeout } from '../timers.ts'
+import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
 import { split } from '../wire/frame.ts'
@@ -51,6 +51,8 @@ export interface LinkSettings {
 /** Seconds; the broker and we each notice a dead peer after two. amqplib reads it from the URL alone. */
 const HEARTBEAT_S = 10
 const CONNECT_LIMIT_MS = 10_000
+/** A broker that has just been started may forget to answer who consumes a queue with replicas (seen on 3.10): the next connection does better. */
+const SETUP_LIMIT_MS = 10_000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
 /** So long without a broker, in milliseconds, and it is said. */
@@ -100,6 +102,14 @@ export class Link {
     await keepAlive(end(session.model))
   }
 
+  /** A channel for what must not disturb the others. @throws {Error} If there is no connection. */
+  async channel(): Promise<Channel> {
+    if (!this.#session) throw new Error('there is no connection')
+    const channel = await this.#session.model.createChannel()
+    channel.on('error', () => {})
+    return channel
+  }
+
   /** Deletes a queue that would end by itself, if that can be done soon. */
   async deleteQueue(queue: string): Promise<void> {
     const deleted = this.#session?.channel.deleteQueue(queue).catch(() => {})
@@ -117,10 +127,8 @@ export class Link {
    * @throws {Error} If there is no connection to ask over.
    */
   async consumersOf(queue: string): Promise<number | undefined> {
-    if (!this.#session) throw new Error('there is no connection')
     // The broker closes a channel that asks for what is not there, so it is one for this question alone.
-    const channel = await this.#session.model.createChannel()
-    channel.on('error', () => {})
+    const channel = await this.channel()
     try {
       return (await channel.checkQueue(queue)).consumerCount
     } catch (error) {
@@ -216,7 +224,7 @@ export class Link {
       const session: Session = { channel, publisher, model }
       // Before it is set up: tasks come as soon as they are asked for, and their answers must find a way.
       this.#session = session
-      await this.#owner.setup(session)
+      await withLimit(this.#owner.setup(session), SETUP_LIMIT_MS, 'the broker does not answer')
       if (gone) throw new Error('the connection was lost while it was set up')
       this.#ready = true
       this.#wasReady = true

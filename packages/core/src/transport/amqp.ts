@@ -33,6 +33,8 @@ export class AmqpTransport implements Transport {
   readonly #key: string
   readonly #shared: SharedClient
   readonly #client: AmqpClient
+  /** Clients of jobs with a checkpoint. */
+  readonly #kept = new Set<AmqpClient>()
   #open = true
 
   constructor(settings: AmqpSettings) {
@@ -47,29 +49,48 @@ export class AmqpTransport implements Transport {
   }
 
   async open(job: JobSpec, _tasks: number): Promise<Channel> {
+    const { link, namespace, quorum } = this.#settings
+    if (!job.kept) return this.#openOver(this.#client, job)
+    // Its answers are to wait for whoever goes on with it, and for nobody else.
+    const client = new AmqpClient({ link, namespace, quorum, keptJob: job.id })
+    this.#kept.add(client)
+    const close = () => {
+      this.#kept.delete(client)
+      return client.close()
+    }
+    try {
+      return await this.#openOver(client, job, close)
+    } catch (error) {
+      void close()
+      throw error
+    }
+  }
+
+  /** @param closed Called when the channel is. */
+  async #openOver(client: AmqpClient, job: JobSpec, closed?: () => void): Promise<Channel> {
     const { link, local, namespace, quorum, workerTimeoutMs } = this.#settings
     const opening = local.open(job, 1)
-    // What waits for a job that can be gone on with waits for no other.
-    const client = job.kept ? new AmqpClient({ link, namespace, quorum, keptJob: job.id }) : this.#client
-    const [code, reductions] = await Promise.all([job.locate(), opening, client.open()]).catch((error) => {
+    try {
+      const [code, reductions] = await Promise.all([job.locate(), opening, client.open()])
+      const { name, VERSION } = job.producer
+      checkNames(job)
+      const fingerprint = fingerprintOfFile(await jobFileAt(code.url), VERSION)
+      const plain = taskQueue(namespace, name, fingerprint)
+      const queue = quorum ? replicaOf(plain) : plain
+      const command = workerCommand(code.url, name, link.broker.named, namespace)
+      const workers = new Workers(client, queue, { producer: name, fingerprint, quorum, workerTimeoutMs, command })
+      return new AmqpChannel({ client, job, queue, reductions, workers, ...(closed && { closed }) })
+    } catch (error) {
       opening.then(
         (channel) => channel.close(),
         () => {},
       )
-      if (client !== this.#client) void client.close()
       throw error
-    })
-    const { name, VERSION } = job.producer
-    checkNames(job, reductions)
-    const fingerprint = fingerprintOfFile(await jobFileAt(code.url), VERSION)
-    const plain = taskQueue(namespace, name, fingerprint)
-    const queue = quorum ? replicaOf(plain) : plain
-    const command = workerCommand(code.url, name, link.broker.named, namespace)
-    const workers = new Workers(client, queue, { producer: name, fingerprint, quorum, workerTimeoutMs, command })
-    return new AmqpChannel(client, job, queue, reductions, workers)
+    }
   }
 
   async close(): Promise<void> {
+    await this.#closeKept()
     if (this.#leave()) {
       clients.delete(this.#key)
       await this.#client.close()
@@ -78,11 +99,18 @@ export class AmqpTransport implements Transport {
   }
 
   release(): void {
+    void this.#closeKept()
     this.#settings.local.release()
     // A connection stays for the next job, and keeps no process alive; one that is on its way would.
     if (!this.#leave() || this.#client.session) return
     clients.delete(this.#key)
     void this.#client.close()
+  }
+
+  /** Those whose job is over and whose connection is still on its way. */
+  async #closeKept(): Promise<void> {
+    await Promise.all(Array.from(this.#kept, (client) => client.close()))
+    this.#kept.clear()
   }
 
   /** Whether nobody is left. */
@@ -94,14 +122,9 @@ export class AmqpTransport implements Transport {
 }
 
 /** Of classes that a slot of this machine would find, and a broker cannot carry. */
-function checkNames({ producer, source }: JobSpec, reductions: Channel) {
-  try {
-    checkClassName('producer', producer.name)
-    if (source) checkClassName('source', source.name)
-  } catch (error) {
-    reductions.close()
-    throw error
-  }
+function checkNames({ producer, source }: JobSpec) {
+  checkClassName('producer', producer.name)
+  if (source) checkClassName('source', source.name)
 }
 
 const fingerprints = new WeakMap<JobFileAt, Map<string | undefined, string>>()

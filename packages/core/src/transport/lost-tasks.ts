@@ -59,6 +59,7 @@ export class LostTasks {
   async reconnected(): Promise<void> {
     this.#suspects.clear()
     this.#held.clear()
+    this.#misses.clear()
     clearTimeout(this.#timer)
     await this.#lookOnce()
     this.#lookIn(RETURN_MS)

@@ -25,12 +25,12 @@ export interface Attempt extends AttemptId {
   readonly task: Task
 }
 
-/** What is known of earlier runs of a job. */
+/** What is known of earlier runs of a job that has a checkpoint. */
 export interface Kept {
-  /** Whether one had this id: tasks of it may be out, and answers to them on their way. */
-  readonly resumed: boolean
-  /** The id that one had which has ended: workers may have tasks of it that nobody waits for. */
-  readonly previous?: string
+  /** Ids of runs whose process did not end them: answers to their tasks may wait, and workers go on with these. */
+  readonly earlier: readonly string[]
+  /** Nothing of an earlier run is left. */
+  over(run: string): void
 }
 
 /** One job, as a transport must know it. */

@@ -76,7 +76,7 @@ export type ReplyMessage =
       readonly slots: number
       readonly producer: string
       readonly fingerprint: string
-      readonly holds: readonly (readonly [job: string, index: number, attempt: number])[]
+      readonly holds: readonly (readonly [job: string, index: number, attempt: number, isRunning: 0 | 1])[]
     }
   /** The worker leaves, and what it held goes back. */
   | { readonly type: 'leaving' }
@@ -126,7 +126,7 @@ const ENTRIES = listOf(
     areCounts([index, attempt, offset, limit]) && BYTES.holds(hint) && BYTES.holds(items) && more.length === 0,
   1,
 )
-const HOLDS = listOf('tasks', ([job, ...numbers]) => ID.holds(job) && numbers.length === 2 && areCounts(numbers))
+const HOLDS = listOf('tasks', ([job, ...numbers]) => ID.holds(job) && numbers.length === 3 && areCounts(numbers))
 const CALLS = listOf('calls', (numbers) => numbers.length === 3 && areCounts(numbers), 1)
 
 export const TASK_MESSAGES: Readonly<Record<TaskMessage['type'], Table>> = {

@@ -4,6 +4,7 @@ import type { Outcome, Task } from '../job/run.ts'
 import type { Lease } from '../slot/lease.ts'
 import type { SlotPool } from '../slot/pool.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
+import { keyOf } from '../transport/port.ts'
 import { encode } from '../wire/codec.ts'
 import type { TaskEntry } from '../wire/protocol.ts'
 import type { Delivery } from './delivery.ts'
@@ -93,7 +94,7 @@ export class HeldJob {
   }
 
   compute([index, attempt, offset, limit]: TaskEntry, { hint, slice, redelivered }: Brought, done: () => void): void {
-    const key = keyOf(index, attempt)
+    const key = keyOf({ id: index, attempt })
     const held = this.#tasks.get(key)
     // The broker has given it to this worker again, after a connection was lost.
     if (held) return void held.done.push(done)
@@ -103,9 +104,13 @@ export class HeldJob {
     this.#lease.send(task, { kind: 'partition', partition, attempt, ...(hint && { hint }), ...(slice && { slice }) } satisfies Task)
   }
 
+  isRunning(index: number, attempt: number): boolean {
+    return this.#tasks.get(keyOf({ id: index, attempt }))?.running !== undefined
+  }
+
   /** Nobody waits for this attempt any more. */
   stop(index: number, attempt: number): void {
-    const task = this.#tasks.get(keyOf(index, attempt))
+    const task = this.#tasks.get(keyOf({ id: index, attempt }))
     if (!task) return
     this.#lease.stop(task)
     this.#forget(task)
@@ -114,7 +119,7 @@ export class HeldJob {
   /** Gives back those of these tasks that have not begun. */
   giveBack(tasks: Iterable<TaskEntry>): void {
     for (const [index, attempt] of tasks) {
-      const task = this.#tasks.get(keyOf(index, attempt))
+      const task = this.#tasks.get(keyOf({ id: index, attempt }))
       if (task && !task.running) this.#giveBack(task)
     }
   }
@@ -159,21 +164,17 @@ export class HeldJob {
 
   #answer(task: HeldTask, answer: Answer, payload?: Uint8Array) {
     const { index, attempt } = task
-    if (task.answered || this.#tasks.get(keyOf(index, attempt)) !== task) return
+    if (task.answered || this.#tasks.get(keyOf({ id: index, attempt })) !== task) return
     task.answered = true
     clearTimeout(task.running?.report)
     this.#replies.send(this.replyTo, { ...answer, job: this.id, index, attempt }, payload, () => this.#forget(task))
   }
 
   #forget(task: HeldTask) {
-    const key = keyOf(task.index, task.attempt)
+    const key = keyOf({ id: task.index, attempt: task.attempt })
     if (this.#tasks.get(key) !== task) return
     this.#tasks.delete(key)
     clearTimeout(task.running?.report)
     for (const done of task.done) done()
   }
-}
-
-function keyOf(index: number, attempt: number): string {
-  return `${index} ${attempt}`
 }

@@ -46,13 +46,9 @@ export class HeldJobs {
     return new Set(Array.from(this.#jobs.values(), ({ replyTo }) => replyTo))
   }
 
-  /** Those of them that are of use only as long as somebody waits there. */
-  get awaited(): Set<string> {
-    const all = [
-      ...this.#jobs.values(),
-      ...Array.from(this.#settings.deliveries(), ({ replyTo, message }) => ({ replyTo, keep: message.keep })),
-    ]
-    return new Set(all.filter(({ keep }) => !keep).map(({ replyTo }) => replyTo))
+  /** Whether a slot computes this attempt. */
+  isRunning(job: string, index: number, attempt: number): boolean {
+    return this.#jobs.get(job)?.isRunning(index, attempt) ?? false
   }
 
   take(delivery: Delivery): void {
@@ -62,7 +58,7 @@ export class HeldJobs {
     const which = tasks.length === 1 ? `partition ${tasks[0]?.[0]}` : `${tasks.length} partitions from ${tasks[0]?.[0]}`
     this.#settings.log(`takes ${which} of the ${of} of ${producer}, job ${job}`)
     const presence = this.#settings.presence()
-    if (message.keep || presence.isThere(replyTo)) return this.#compute(delivery)
+    if (presence.isThere(replyTo)) return this.#compute(delivery)
     this.#parked.set(replyTo, [...(this.#parked.get(replyTo) ?? []), delivery])
     presence.look(replyTo)
   }
@@ -72,6 +68,34 @@ export class HeldJobs {
     const parked = this.#parked.get(replyTo)
     this.#parked.delete(replyTo)
     for (const delivery of parked ?? []) this.#compute(delivery)
+  }
+
+  /** Nobody waits for answers now, and somebody may later: what is worth that begins, if it needs nothing from there. */
+  unheard(replyTo: string): void {
+    const parked = this.#parked.get(replyTo) ?? []
+    const ready = parked.filter((delivery) => this.#isWorth(delivery))
+    this.#parked.set(
+      replyTo,
+      parked.filter((delivery) => !ready.includes(delivery)),
+    )
+    for (const delivery of ready) this.#compute(delivery)
+  }
+
+  /** A producer's process is gone, and its reply queue is not: what is worth it goes on. */
+  left(replyTo: string): void {
+    const mine = [...this.#settings.deliveries()].filter((delivery) => delivery.replyTo === replyTo)
+    const goesOn =
+      mine.some((delivery) => this.#isWorth(delivery)) || [...this.#jobs.values()].some((job) => job.replyTo === replyTo && job.keep)
+    if (!goesOn) return this.gone(replyTo)
+    this.#parked.delete(replyTo)
+    // What is to be fetched for them will not come; whoever goes on with the job sends them again.
+    for (const delivery of mine) if (!this.#isWorth(delivery)) delivery.drop()
+  }
+
+  /** Whether it can be computed, and is worth that, without its producer. */
+  #isWorth({ message: { keep, job, shared, tasks } }: Delivery): boolean {
+    const needsData = (shared === -1 && !this.#known(job)) || tasks.some(([, , , , , itemBytes]) => itemBytes === -1)
+    return keep === true && !needsData
   }
 
   /** Nobody waits for what this producer's process has sent. Should it come back, it sends again what it finds lost. */

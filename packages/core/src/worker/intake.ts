@@ -1,6 +1,6 @@
 import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
-import { clearInterval, now, setInterval } from '../timers.ts'
+import { clearInterval, now, setInterval, withLimit } from '../timers.ts'
 import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-link.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { unpack } from '../wire/frame.ts'
@@ -17,7 +17,7 @@ export interface IntakeSettings {
   take(delivery: Delivery): void
   /** A delivery has been held for long: whoever waits for its open tasks is to know that. Calls back when it does. */
   holding(delivery: Delivery, known: () => void): void
-  /** A queue was taken away. */
+  /** A queue was taken away, or the broker does not answer. */
   cancelled(): void
   log(line: string): void
   say(line: string): void
@@ -36,6 +36,10 @@ interface Receipt {
 /** Part of the broker's patience after which a message that is still held is acknowledged. */
 const EARLY = 0.5
 const LOOKS = 8
+/** A broker that does not answer within so many milliseconds is asked again, over another connection. */
+const ANSWER_LIMIT_MS = 5000
+const SILENCE_MS = 60_000
+const NO_ANSWER = 'the broker does not answer'
 
 /**
  * Takes messages from the task queues, never more than the credit, and acknowledges each when its tasks are answered.
@@ -48,10 +52,12 @@ export class Intake {
   readonly #held = new Map<Delivery, Receipt>()
   #channel: Channel | undefined
   #queues: readonly ServedProducer[]
-  #tags: string[] = []
+  /** What the broker calls the consumers, by queue. */
+  readonly #tags = new Map<string, string>()
+  /** Queues with replicas that the broker does not answer for, and since when. */
+  readonly #silent = new Map<string, number>()
   #wanted = false
   #closing = false
-  #consuming = false
   /** Consumers are added and cancelled one turn after the other. */
   #turn: Promise<void> = Promise.resolve()
   #emptied: (() => void) | undefined
@@ -80,7 +86,7 @@ export class Intake {
     this.#channel = channel
     channel.once('close', () => this.#lost(channel))
     await channel.prefetch(this.#settings.credit)
-    for (const { queue } of purge ? this.#settings.served : []) {
+    for (const { queue } of purge ? this.#queues : []) {
       await channel.assertQueue(queue, queueOptions(queue, 'tasks'))
       const { messageCount } = await channel.purgeQueue(queue)
       this.#settings.say(`removed ${messageCount} ${messageCount === 1 ? 'message' : 'messages'} of tasks from ${queue}`)
@@ -90,17 +96,12 @@ export class Intake {
   }
 
   /** Takes tasks from the queue with replicas beside this one too. */
-  async takeReplica(queue: string): Promise<void> {
+  takeReplica(queue: string): Promise<void> {
+    const replica = replicaOf(queue)
+    if (now() - (this.#silent.get(replica) ?? Number.NEGATIVE_INFINITY) < SILENCE_MS) return this.#turn
     const plain = this.#queues.find((served) => served.queue === queue)
-    const replica = plain && { ...plain, queue: replicaOf(queue) }
-    if (!replica || this.#queues.some((served) => served.queue === replica.queue)) return
-    // From all of them anew: it may be that nothing is wanted now.
-    const wanted = this.#wanted
-    this.#wanted = false
-    await this.#adjust()
-    this.#queues = [...this.#queues, replica]
-    this.#wanted ||= wanted && !this.#closing
-    await this.#adjust()
+    if (plain && !this.#queues.some((served) => served.queue === replica)) this.#queues = [...this.#queues, { ...plain, queue: replica }]
+    return this.#adjust()
   }
 
   /** Takes nothing more. Resolves when nothing is held, or after `graceMs` milliseconds. */
@@ -132,8 +133,7 @@ export class Intake {
   #lost(channel = this.#channel) {
     if (channel !== this.#channel) return
     this.#channel = undefined
-    this.#consuming = false
-    this.#tags = []
+    this.#tags.clear()
     for (const receipt of this.#held.values()) {
       receipt.stale ||= receipt.tag !== undefined
       receipt.tag = undefined
@@ -144,23 +144,42 @@ export class Intake {
   #adjust(): Promise<void> {
     const turn = async () => {
       const channel = this.#channel
-      if (!channel || this.#wanted === this.#consuming) return
-      this.#consuming = this.#wanted
+      if (!channel) return
       if (!this.#wanted) {
-        for (const tag of this.#tags.splice(0)) await channel.cancel(tag)
+        for (const [queue, tag] of [...this.#tags]) {
+          this.#tags.delete(queue)
+          await channel.cancel(tag)
+        }
         return
       }
-      for (const served of this.#queues) {
+      // Those with replicas last: one that does not answer keeps the others waiting.
+      const missing = this.#queues.filter(({ queue }) => !this.#tags.has(queue)).sort((a, b) => a.queue.length - b.queue.length)
+      for (const served of missing) {
         // It may have ended while nobody consumed it.
-        await channel.assertQueue(served.queue, queueOptions(served.queue, 'tasks'))
-        this.#tags.push(await this.#consume(channel, served))
+        const consuming = channel.assertQueue(served.queue, queueOptions(served.queue, 'tasks')).then(() => this.#consume(channel, served))
+        const tag = await withLimit(consuming, ANSWER_LIMIT_MS, NO_ANSWER).catch((error) => {
+          if (error.message === NO_ANSWER) this.#leaveAlone(served)
+          throw error
+        })
+        if (channel === this.#channel) this.#tags.set(served.queue, tag)
       }
       const [first, ...others] = this.#queues
-      this.#queues = first ? [...others, first] : others
+      if (missing.length > 0) this.#queues = first ? [...others, first] : others
     }
     // A channel that closes meanwhile takes its consumers with it.
-    this.#turn = this.#turn.then(turn).catch((error) => this.#settings.log(`cannot take tasks now: ${messageOf(error)}`))
+    this.#turn = this.#turn.then(turn).catch((error) => {
+      this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
+      if ((error as Error).message === NO_ANSWER) this.#settings.cancelled()
+    })
     return this.#turn
+  }
+
+  /** The broker does not answer for a queue: the others go on without it, for a while. */
+  #leaveAlone({ queue }: ServedProducer) {
+    if (this.#settings.served.some((served) => served.queue === queue)) return
+    this.#silent.set(queue, now())
+    this.#queues = this.#queues.filter((served) => served.queue !== queue)
+    this.#settings.say(`the broker does not answer for queue ${queue}, whose tasks wait; it is asked again in ${SILENCE_MS / 1000} s`)
   }
 
   async #consume(channel: Channel, { producer, queue }: ServedProducer): Promise<string> {

@@ -16,8 +16,10 @@ export interface PresenceSettings {
   inUse(): Iterable<string>
   /** Somebody listens to this reply queue: that had not been known. */
   there(replyTo: string): void
-  /** Nobody listens to this reply queue any more. */
-  gone(replyTo: string): void
+  /** Nobody listens to this reply queue now, but there it is. */
+  unheard(replyTo: string): void
+  /** Nobody listens to this reply queue any more; where it is missing, nobody ever will. */
+  gone(replyTo: string, isMissing: boolean): void
 }
 
 /** What was found at a reply queue, the last time somebody looked. */
@@ -62,16 +64,16 @@ export class Presence {
     this.#settings
       .consumersOf(replyTo)
       .then(
-        (consumers) => this.#seen(replyTo, consumers ?? 0),
+        (consumers) => this.#seen(replyTo, consumers),
         // Without a connection nothing is known: there will be another look.
         () => {},
       )
       .finally(() => this.#looks.delete(replyTo))
   }
 
-  #seen(replyTo: string, consumers: number) {
+  #seen(replyTo: string, consumers: number | undefined) {
     const before = this.#sights.get(replyTo)
-    if (consumers > 0) {
+    if (consumers) {
       this.#sights.set(replyTo, { misses: 0, at: now() })
       if (before?.misses !== 0) this.#settings.there(replyTo)
       return
@@ -81,7 +83,8 @@ export class Presence {
     const counts = misses >= MISSES || now() - at > LOOK_MS / 2
     const sight = counts ? { misses: misses + 1, at: now() } : { misses, at }
     this.#sights.set(replyTo, sight)
-    if (sight.misses >= MISSES && now() - this.#returnedAt > RETURN_MS) this.#settings.gone(replyTo)
+    if (consumers === 0) this.#settings.unheard(replyTo)
+    if (sight.misses >= MISSES && now() - this.#returnedAt > RETURN_MS) this.#settings.gone(replyTo, consumers === undefined)
   }
 
   #lookAtAll() {

@@ -75,7 +75,16 @@ export async function start(
     worker = started
     await keepAlive(orAborted(started.start(), signal))
     const close = () => started.close(graceMs)
-    return { id: started.id, slots, served: started.served, ended: started.ended, close, [Symbol.asyncDispose]: close }
+    return {
+      get id() {
+        return started.id
+      },
+      slots,
+      served: started.served,
+      ended: started.ended,
+      close,
+      [Symbol.asyncDispose]: close,
+    }
   } catch (error) {
     await (worker ? worker.close(0) : pool.close())
     throw error

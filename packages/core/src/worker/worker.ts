@@ -107,9 +107,10 @@ export class Worker implements LinkOwner {
     })
     this.#presence = new Presence({
       consumersOf: (queue) => this.#link.consumersOf(queue),
-      inUse: () => this.#jobs.awaited,
+      inUse: () => [...Array.from(this.#intake.deliveries, ({ replyTo }) => replyTo), ...this.#jobs.replyQueues],
       there: (replyTo) => this.#jobs.there(replyTo),
-      gone: (replyTo) => this.#jobs.gone(replyTo),
+      unheard: (replyTo) => this.#jobs.unheard(replyTo),
+      gone: (replyTo, isMissing) => (isMissing ? this.#jobs.gone(replyTo) : this.#jobs.left(replyTo)),
     })
   }
 
@@ -131,7 +132,7 @@ export class Worker implements LinkOwner {
     if (this.#connectedBefore) this.#presence.returned()
     await channel.assertQueue(own, queueOptions(own, 'process')).catch((error) => {
       // In a cluster it may be on a machine that is gone; then nobody may declare it, and another name does.
-      this.#id = newId()
+      if (/NOT[-_]FOUND/.test(messageOf(error))) this.#id = newId()
       throw error
     })
     const addresses = this.served.flatMap(({ producer, queue }) => [
@@ -243,7 +244,9 @@ export class Worker implements LinkOwner {
   #tellWho(replyTo: string) {
     const { slots } = this.#settings.pool.settings
     const deliveries = [...this.#intake.deliveries]
-    const holds = deliveries.flatMap(({ message: { job }, open }) => open.map(([index, attempt]) => [job, index, attempt] as const))
+    const holds = deliveries.flatMap(({ message: { job }, open }) =>
+      open.map(([index, attempt]) => [job, index, attempt, this.#jobs.isRunning(job, index, attempt) ? 1 : 0] as const),
+    )
     for (const { producer, fingerprint } of this.served) {
       this.#replies.send(replyTo, { type: 'here', slots, producer, fingerprint, holds })
     }
