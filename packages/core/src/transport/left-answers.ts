@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { setTimeout } from '../timers.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
@@ -29,9 +30,15 @@ export async function collectAnswers(
   await channel.deleteQueue(queue)
 }
 
+/** What cannot be read is no answer: its partition is computed again. */
 async function read(joiner: Joiner, { content, properties: { appId, headers, contentEncoding } }: Message) {
-  const body = joiner.add(String(appId), headers, content)
-  if (!body) return []
-  const frame = contentEncoding === undefined ? body : await decompress(body)
-  return unpack(frame).map(({ message, payload }) => ({ message: readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload }))
+  try {
+    const body = joiner.add(String(appId), headers, content)
+    if (!body) return []
+    const frame = contentEncoding === undefined ? body : await decompress(body)
+    return unpack(frame).map(({ message, payload }) => ({ message: readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload }))
+  } catch (error) {
+    process.emitWarning(messageOf(error), 'PymarWarning')
+    return []
+  }
 }
