@@ -83,21 +83,4 @@ describe('a broker of our own', { skip: noBroker }, () => {
     assert.ok([...twice.values()].filter((times) => times === 1).length >= done, `${done} were done`)
     assert.equal(await one.end(), 0)
   })
-
-  row('queues with replicas: workers find them, whoever is first', {}, async () => {
-    const early = await worker()
-    assert.equal(await start({ items: 40 }, { ...options(), quorum: true }), await answer(40))
-    assert.equal(await early.end(), 0)
-    const job = start({ items: 120, ms: 5 }, { ...options(), quorum: true })
-    const late = await worker()
-    assert.equal(await job, await answer(120))
-    // The other kind is served beside it.
-    assert.equal(await start({ items: 40 }, options()), await answer(40))
-    assert.equal(await late.end(), 0)
-    const kinds = (await own.node.ask('list_queues', 'name', 'type')).flatMap(
-      (line) => /\.Chaos\.\w+(\.quorum)?\t(\w+)$/.exec(line)?.[0] ?? [],
-    )
-    assert.equal(kinds.length, 2)
-    for (const kind of kinds) assert.equal(kind.endsWith('quorum'), kind.includes('.quorum'))
-  })
 })

@@ -132,7 +132,7 @@ export class Round {
     over.abort()
     await Promise.all([suffered, watched])
     job.cancel()
-    for (const worker of this.workers) await worker.end()
+    await Promise.all(this.workers.map((worker) => worker.end()))
     const end = { seed, faults: this.#faults, recoveries: this.#recoveries, ms: performance.now() - started }
     if (typeof how === 'string') return { ...end, what: 'hang' }
     if ('error' in how) return { ...end, what: 'error', error: how.error }

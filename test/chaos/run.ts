@@ -10,6 +10,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { slotsOf } from '../processes.ts'
 import { RabbitNode, rabbitmq } from '../servers/rabbitmq.ts'
@@ -19,6 +20,8 @@ import { type Place, Round, type RoundEnd } from './round.ts'
 
 /** What ends by itself, ends within this, in milliseconds. */
 const LEFT_LIMIT_MS = 5000
+/** Rounds after which queues are counted: what is left behind stays. */
+const BATCH = 10
 
 const { values } = parseArgs({ options: { n: { type: 'string', short: 'n', default: '50' }, seed: { type: 'string' } } })
 const rounds = Number(values.n)
@@ -57,31 +60,35 @@ async function play(place: Place): Promise<{ ends: RoundEnd[]; leaks: string[] }
     const round = new Round(place, seed)
     const end = await round.run()
     ends.push(end)
-    const left = await leftBy(round)
-    leaks.push(...left.map((what) => `seed ${seed}: ${what}`))
-    const isWell = end.what === 'answer' && left.length === 0
-    if (!isWell)
+    if (end.what !== 'answer')
       console.log(
         `seed ${seed}: ${end.what}${end.error ? `: ${end.error}` : ''} after ${end.faults.join(', ')}; again: npm run chaos -- -n 1 --seed ${seed}`,
       )
-    if (isWell && ends.length % 50 === 0) console.log(`${ends.length} rounds`)
+    leaks.push(...(await processesOf(round)).map((what) => `seed ${seed}: ${what}`))
+    if (ends.length % BATCH === 0 || ends.length === rounds) leaks.push(...(await queuesLeft(place)))
+    if (ends.length % 50 === 0) console.log(`${ends.length} rounds`)
   }
-  return { ends, leaks }
+  return { ends, leaks: [...new Set(leaks)] }
 }
 
-/** Queues that no minute ends, workers, and slots. */
-async function leftBy({ namespace, place, workers }: Round): Promise<string[]> {
+/** Workers and slots that do not end. */
+async function processesOf({ workers }: Round): Promise<string[]> {
   const latest = performance.now() + LEFT_LIMIT_MS
   for (;;) {
-    const processes = workers.flatMap(({ child }) =>
-      child.exitCode === null && child.signalCode === null ? [`worker ${child.pid}`] : slotsOf(child.pid as number).map(String),
+    const left = workers.flatMap(({ child }) =>
+      child.exitCode === null && child.signalCode === null
+        ? [`worker ${child.pid}`]
+        : slotsOf(child.pid as number).map((pid) => `slot ${pid}`),
     )
-    const queues = (await place.node.ask('list_queues', 'name', 'policy', 'arguments')).filter(
-      (line) => line.includes(namespace) && !line.includes('x-expires'),
-    )
-    const left = [...processes, ...queues]
     if (left.length === 0 || performance.now() > latest) return left
+    await sleep(50)
   }
+}
+
+/** Queues that no minute ends. */
+async function queuesLeft({ node }: Place): Promise<string[]> {
+  const queues = await node.ask('list_queues', 'name', 'arguments')
+  return queues.filter((line) => /\bpymar\./.test(line) && !line.includes('x-expires'))
 }
 
 function report({ ends, leaks }: { ends: readonly RoundEnd[]; leaks: readonly string[] }): number {

@@ -6,6 +6,7 @@ import { toWorkersOf } from '../wire/names.ts'
 import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import type { AmqpClient, JobPost } from './amqp-client.ts'
 import { AttemptSet } from './attempt-set.ts'
+import { EarlierRuns } from './earlier-runs.ts'
 import { LostTasks } from './lost-tasks.ts'
 import { Pace } from './pace.ts'
 import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
@@ -46,8 +47,7 @@ export class AmqpChannel implements Channel, JobPost {
   readonly #wasClosed: (() => void) | undefined
   #wasSent = false
   #closed = false
-  /** Earlier runs of this job of which something may be left: before that is known nothing is sent. */
-  readonly #earlier: string[]
+  readonly #earlier: EarlierRuns
 
   constructor({ client, job, queue, reductions, workers, closed }: AmqpChannelSettings) {
     this.#client = client
@@ -57,7 +57,12 @@ export class AmqpChannel implements Channel, JobPost {
     this.#workers = workers
     this.#wasClosed = closed
     this.#batches = new TaskBatches(job)
-    this.#earlier = [...(job.kept?.earlier ?? [])]
+    this.#earlier = new EarlierRuns({
+      kept: job.kept,
+      collect: (run) => this.#collect(run),
+      isConnected: () => client.session !== undefined,
+      over: () => this.#events?.room(),
+    })
     this.#lost = new LostTasks({
       sent: this.#sent,
       waiting: async () => (await workers.declare()).messageCount,
@@ -77,11 +82,11 @@ export class AmqpChannel implements Channel, JobPost {
     this.#reductions.listen(events)
     this.#client.join(this.#job.id, this)
     this.#workers.watch((error) => events.broken(error))
-    void this.#takeOver()
+    void this.#earlier.take()
   }
 
   get hasRoom(): boolean {
-    return this.#earlier.length === 0 && this.#sent.size < WINDOW
+    return this.#earlier.areOver && this.#sent.size < WINDOW
   }
 
   get workers(): number {
@@ -108,6 +113,7 @@ export class AmqpChannel implements Channel, JobPost {
     if (this.#closed) return
     this.#closed = true
     this.#lost.close()
+    this.#earlier.close()
     this.#workers.close()
     this.#client.leave(this.#job.id)
     this.#reductions.close()
@@ -141,7 +147,7 @@ export class AmqpChannel implements Channel, JobPost {
   reconnected(): void {
     this.#workers.ask()
     void this.#lost.reconnected()
-    void this.#takeOver()
+    void this.#earlier.take()
     this.#sendUnconfirmed().catch(() => {
       // That connection is lost too, and the next one brings another try.
     })
@@ -164,25 +170,12 @@ export class AmqpChannel implements Channel, JobPost {
     )
   }
 
-  /** Has workers drop what earlier runs have sent, and counts the answers that waited. */
-  async #takeOver(): Promise<void> {
-    const [run] = this.#earlier
-    if (run === undefined) return
+  async #collect(run: string): Promise<void> {
     this.#client.stop(this.#queue, run, true)
-    try {
-      await this.#client.collect(run, (message, payload) => {
-        if (message.type === 'partial' && message.job === run && !this.#closed)
-          this.#events?.partial({ id: message.index, attempt: 0 }, payload ?? new Uint8Array(0))
-      })
-    } catch {
-      // The connection is lost, and the next one brings another try.
-      return
-    }
-    if (this.#closed || this.#earlier[0] !== run) return
-    this.#earlier.shift()
-    this.#job.kept?.over(run)
-    if (this.#earlier.length > 0) return this.#takeOver()
-    this.#events?.room()
+    await this.#client.collect(run, (message, payload) => {
+      if (message.type === 'partial' && message.job === run && !this.#closed)
+        this.#events?.partial({ id: message.index, attempt: 0 }, payload ?? new Uint8Array(0))
+    })
   }
 
   /** After a connection was lost: what the broker may not have, and all there is if it has lost the queue. */

@@ -15,8 +15,10 @@ import {
   workerQueue,
 } from '../wire/names.ts'
 import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
-import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session, unlessClosing } from './amqp-link.ts'
-import { collectAnswers } from './left-answers.ts'
+import { Link, type LinkOwner, type LinkSettings } from './amqp-link.ts'
+import { type ConsumeMessage, type Message, type Session, unlessClosing } from './amqp-session.ts'
+import { collectAnswers } from './earlier-runs.ts'
+import { orDelete } from './mute-queue.ts'
 import type { Roster } from './workers.ts'
 
 /** What the jobs of this process are told, each of what is its own. */
@@ -50,6 +52,7 @@ export interface ClientSettings {
 export class AmqpClient implements LinkOwner {
   readonly replyTo: string
   readonly #namespace: string
+  readonly #quorum: boolean
   readonly #timeoutMs: number
   readonly #link: Link
   readonly #joiner = new Joiner()
@@ -68,6 +71,7 @@ export class AmqpClient implements LinkOwner {
   constructor({ link, namespace, quorum, keptJob }: ClientSettings) {
     const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
     this.#namespace = namespace
+    this.#quorum = quorum
     this.#timeoutMs = link.timeoutMs
     this.#kind = keptJob === undefined ? 'process' : 'kept'
     const plain = replyQueue(namespace, keptJob ?? id)
@@ -188,6 +192,15 @@ export class AmqpClient implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
+    const consuming = this.#consume(channel)
+    await (this.#quorum ? orDelete(this.#link, this.replyTo, consuming) : consuming)
+    for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
+    const again = this.#connectedOnce
+    this.#connectedOnce = true
+    if (again) setImmediate(() => this.#each((post) => post.reconnected()))
+  }
+
+  async #consume(channel: Session['channel']) {
     await channel.assertQueue(this.replyTo, queueOptions(this.replyTo, this.#kind))
     await channel.consume(this.replyTo, (message) => {
       // Somebody has deleted the queue.
@@ -197,10 +210,6 @@ export class AmqpClient implements LinkOwner {
       this.#heard = message
       void this.#hear(message)
     })
-    for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
-    const again = this.#connectedOnce
-    this.#connectedOnce = true
-    if (again) setImmediate(() => this.#each((post) => post.reconnected()))
   }
 
   #acknowledge(channel: Session['channel']) {

@@ -1,32 +1,13 @@
-import {
-  type Channel,
-  type ChannelModel,
-  type ConfirmChannel,
-  type ConsumeMessage,
-  connect,
-  IllegalOperationError,
-  type Message,
-  type Options,
-  type SocketOptions,
-} from 'amqplib'
 import { messageOf, type PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
 import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
 import { split } from '../wire/frame.ts'
-import { cut, end, letGo, soon, writeTogether } from './amqp-socket.ts'
+import { type Channel, type ChannelModel, type Message, openSession, type PublishOptions, type Session } from './amqp-session.ts'
+import { cut, end, soon } from './amqp-socket.ts'
 import { Blockage } from './blockage.ts'
 import { blockedError, brokerError, isRefusal } from './broker-error.ts'
-
-/** What there is to do on a connection, as long as it lasts. */
-export interface Session {
-  /** For declaring and consuming. */
-  readonly channel: Channel
-  /** For publishing: the broker confirms what it has taken. */
-  readonly publisher: ConfirmChannel
-  readonly model: ChannelModel
-}
 
 export interface LinkOwner {
   /** Declares and consumes what it needs, on each new connection. */
@@ -48,11 +29,8 @@ export interface LinkSettings {
   readonly timeoutMs: number
 }
 
-/** Seconds; the broker and we each notice a dead peer after two. amqplib reads it from the URL alone. */
-const HEARTBEAT_S = 10
-const CONNECT_LIMIT_MS = 10_000
-/** A broker that has just been started may forget to answer who consumes a queue with replicas (seen on 3.10): the next connection does better. */
-const SETUP_LIMIT_MS = 10_000
+/** A broker that has just been started may forget to answer for a queue with replicas (seen on 3.10): the next connection does better, once that is deleted. */
+const SETUP_LIMIT_MS = 20_000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
 /** So long without a broker, in milliseconds, and it is said. */
@@ -67,8 +45,8 @@ export class Link {
   #session: Session | undefined
   #opening: Promise<void> | undefined
   #closed = false
-  /** Ends a connection that is on its way. */
-  readonly #closing = new AbortController()
+  /** Ends a connection that is on its way. One for each: Node lets a signal hold every socket that was given it. */
+  #onItsWay: AbortController | undefined
   /** Whether the session has been set up. */
   #ready = false
   #wasReady = false
@@ -95,7 +73,7 @@ export class Link {
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#closing.abort()
+    this.#onItsWay?.abort()
     const session = this.#session
     this.#session = undefined
     if (!session) return
@@ -145,7 +123,7 @@ export class Link {
    *
    * @param confirmed Called when the broker has all of it, or with an error if that cannot be known any more.
    */
-  publish(exchange: string, key: string, body: Buffer, options: Options.Publish, confirmed: (error?: unknown) => void): void {
+  publish(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: (error?: unknown) => void): void {
     if (!isLarge(body)) return this.#publishOne(exchange, key, body, options, confirmed)
     compress(body).then((smaller) => {
       const pieces = split(smaller ?? body)
@@ -161,7 +139,7 @@ export class Link {
     }, confirmed)
   }
 
-  #publishOne(exchange: string, key: string, body: Buffer, options: Options.Publish, confirmed: (error?: unknown) => void): void {
+  #publishOne(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: (error?: unknown) => void): void {
     if (!this.#session) return confirmed(new Error('there is no connection'))
     try {
       this.#session.publisher.publish(exchange, key, body, options, (error) => confirmed(error ?? undefined))
@@ -175,7 +153,7 @@ export class Link {
     const { broker, timeoutMs } = this.#settings
     const since = now()
     let said = false
-    for (let delay = FIRST_DELAY_MS; ; delay = Math.min(LONGEST_DELAY_MS, delay * 2)) {
+    for (let delay = FIRST_DELAY_MS; !this.#closed; delay = Math.min(LONGEST_DELAY_MS, delay * 2)) {
       try {
         await this.#connectOnce(Math.max(1, since + timeoutMs - now()))
         return
@@ -195,45 +173,31 @@ export class Link {
 
   /** @param leftMs How long it may take. */
   async #connectOnce(leftMs: number): Promise<void> {
-    const url = new URL(this.#settings.broker.url)
-    if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
-    const timeout = Math.min(CONNECT_LIMIT_MS, leftMs)
-    const options = { ...this.#settings.tls, noDelay: true, timeout, signal: this.#closing.signal }
-    const model = await connect(url.href, options as SocketOptions)
-    letGo(model.connection)
-    writeTogether(model.connection)
-    if (this.#closed) return end(model)
-    // What is wrong with a connection is told by its end.
-    model.on('error', () => {})
     let gone = false
-    const blockage = this.#blockage(model)
-    model.on('close', () => {
-      gone = true
-      blockage.end()
-      this.#lost(model)
+    this.#onItsWay = new AbortController()
+    const session = await openSession(this.#settings, leftMs, this.#onItsWay.signal, (model) => {
+      const blockage = this.#blockage(model)
+      model.on('close', () => {
+        gone = true
+        blockage.end()
+        this.#lost(model)
+      })
     })
+    if (this.#closed) return end(session.model)
+    session.publisher.on('return', (message) => this.#owner.returned(message))
+    // Before it is set up: tasks come as soon as they are asked for, and their answers must find a way.
+    this.#session = session
     try {
-      const channel = await model.createChannel()
-      const publisher = await model.createConfirmChannel()
-      for (const one of [channel, publisher]) {
-        one.on('error', () => {})
-        // A channel that the broker has closed is of no use, nor is the rest of the session without it.
-        one.on('close', () => void end(model))
-      }
-      publisher.on('return', (message) => this.#owner.returned(message))
-      const session: Session = { channel, publisher, model }
-      // Before it is set up: tasks come as soon as they are asked for, and their answers must find a way.
-      this.#session = session
       await withLimit(this.#owner.setup(session), SETUP_LIMIT_MS, 'the broker does not answer')
       if (gone) throw new Error('the connection was lost while it was set up')
       this.#ready = true
       this.#wasReady = true
     } catch (error) {
       this.#session = undefined
-      await end(model)
+      await end(session.model)
       throw error
     }
-    if (this.#closed) await end(model)
+    if (this.#closed) await end(session.model)
   }
 
   #blockage(model: ChannelModel): Blockage {
@@ -276,14 +240,3 @@ export class Link {
     }
   }
 }
-
-/** Does what amqplib refuses on a channel that is about to close: then the broker does the rest. */
-export function unlessClosing(tell: () => void): void {
-  try {
-    tell()
-  } catch (error) {
-    if (!(error instanceof IllegalOperationError)) throw error
-  }
-}
-
-export type { Channel, ConsumeMessage, Message }

@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net'
-import { clearTimeout, nextTick, setTimeout } from '../timers.ts'
+import { clearInterval, nextTick, setInterval, withLimit } from '../timers.ts'
 
 /** What amqplib's types do not tell of a connection. */
 interface Inside {
   readonly stream?: Socket
+  /** Seconds, as both sides have agreed; 0: none. */
+  readonly heartbeat?: number
   readonly heartbeater?: { readonly sendTimer?: NodeJS.Timeout; readonly recvTimer?: NodeJS.Timeout }
 }
 
@@ -16,6 +18,10 @@ interface Model {
 
 /** A broker that does not answer a goodbye is left after so long, in milliseconds. */
 const GOODBYE_MS = 1000
+/** How often in a heartbeat it is looked whether something came. */
+const LOOKS = 4
+/** So many looks that find nothing: with what has passed before the first of them that is two heartbeats at most, of which a broker sends four. */
+const SILENT_LOOKS = 2 * LOOKS - 1
 
 /** What is written in one turn goes in one system call: each costs as much as a small task. */
 export function writeTogether(connection: unknown): void {
@@ -43,6 +49,23 @@ export function letGo(connection: unknown): void {
   for (const held of [stream, heartbeater?.sendTimer, heartbeater?.recvTimer]) held?.unref?.()
 }
 
+/**
+ * Ends a connection on which nothing comes for two heartbeats: amqplib counts whole ones, and may take three. Looks are counted and not
+ * time, since a process that was busy finds what came meanwhile only afterwards.
+ */
+export function endWhenSilent(connection: unknown): void {
+  const { stream, heartbeat } = connection as Inside
+  if (!stream || !heartbeat) return
+  let [bytes, silent] = [stream.bytesRead, 0]
+  const look = () => {
+    silent = stream.bytesRead === bytes ? silent + 1 : 0
+    bytes = stream.bytesRead
+    if (silent === SILENT_LOOKS) cut(connection)
+  }
+  const timer = setInterval(look, (heartbeat * 1000) / LOOKS).unref()
+  stream.once('close', () => clearInterval(timer))
+}
+
 /** Ends a connection without a word, if it is still there. */
 export function cut(connection: unknown): void {
   const { stream } = connection as Inside
@@ -59,12 +82,7 @@ export async function end(model: Model): Promise<void> {
   cut(model.connection)
 }
 
-/** Waits for an answer of the broker, but not for long. */
+/** Waits for an answer of the broker, whatever it is, but not for long. */
 export async function soon(answer: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, GOODBYE_MS)
-  })
-  await Promise.race([answer, late])
-  clearTimeout(timer)
+  await withLimit(answer, GOODBYE_MS, 'the broker does not answer').catch(() => {})
 }

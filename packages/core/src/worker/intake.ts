@@ -1,7 +1,8 @@
 import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
-import { clearInterval, now, setInterval, withLimit } from '../timers.ts'
-import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-link.ts'
+import { clearInterval, now, setInterval } from '../timers.ts'
+import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-session.ts'
+import { MuteQueue } from '../transport/mute-queue.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { unpack } from '../wire/frame.ts'
 import { queueOptions, replicaOf } from '../wire/names.ts'
@@ -17,8 +18,10 @@ export interface IntakeSettings {
   take(delivery: Delivery): void
   /** A delivery has been held for long: whoever waits for its open tasks is to know that. Calls back when it does. */
   holding(delivery: Delivery, known: () => void): void
-  /** A queue was taken away, or the broker does not answer. */
+  /** A queue was taken away, or does not answer. */
   cancelled(): void
+  /** Waits until a queue with replicas is consumed. @throws {MuteQueue} If it does not answer. */
+  orDelete<T>(queue: string, consuming: Promise<T>): Promise<T>
   log(line: string): void
   say(line: string): void
 }
@@ -36,10 +39,8 @@ interface Receipt {
 /** Part of the broker's patience after which a message that is still held is acknowledged. */
 const EARLY = 0.5
 const LOOKS = 8
-/** A broker that does not answer within so many milliseconds is asked again, over another connection. */
-const ANSWER_LIMIT_MS = 5000
+/** A queue with replicas that does not answer, and cannot be deleted, is left alone for so many milliseconds. */
 const SILENCE_MS = 60_000
-const NO_ANSWER = 'the broker does not answer'
 
 /**
  * Takes messages from the task queues, never more than the credit, and acknowledges each when its tasks are answered.
@@ -157,10 +158,7 @@ export class Intake {
       for (const served of missing) {
         // It may have ended while nobody consumed it.
         const consuming = channel.assertQueue(served.queue, queueOptions(served.queue, 'tasks')).then(() => this.#consume(channel, served))
-        const tag = await withLimit(consuming, ANSWER_LIMIT_MS, NO_ANSWER).catch((error) => {
-          if (error.message === NO_ANSWER) this.#leaveAlone(served)
-          throw error
-        })
+        const tag = await (this.#settings.served.includes(served) ? consuming : this.#settings.orDelete(served.queue, consuming))
         if (channel === this.#channel) this.#tags.set(served.queue, tag)
       }
       const [first, ...others] = this.#queues
@@ -168,18 +166,19 @@ export class Intake {
     }
     // A channel that closes meanwhile takes its consumers with it.
     this.#turn = this.#turn.then(turn).catch((error) => {
-      this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
-      if ((error as Error).message === NO_ANSWER) this.#settings.cancelled()
+      if (!(error instanceof MuteQueue)) return this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
+      this.#leaveAlone(error)
+      this.#settings.cancelled()
     })
     return this.#turn
   }
 
-  /** The broker does not answer for a queue: the others go on without it, for a while. */
-  #leaveAlone({ queue }: ServedProducer) {
-    if (this.#settings.served.some((served) => served.queue === queue)) return
+  /** The others go on without it: for a while, where it is as it was. */
+  #leaveAlone({ message, queue, isDeleted }: MuteQueue) {
+    if (isDeleted) return this.#settings.say(message)
     this.#silent.set(queue, now())
     this.#queues = this.#queues.filter((served) => served.queue !== queue)
-    this.#settings.say(`the broker does not answer for queue ${queue}, whose tasks wait; it is asked again in ${SILENCE_MS / 1000} s`)
+    this.#settings.say(`${message}; its tasks wait, and it is asked again in ${SILENCE_MS / 1000} s`)
   }
 
   async #consume(channel: Channel, { producer, queue }: ServedProducer): Promise<string> {

@@ -6,7 +6,9 @@ import type { ServedProducer } from '../options.ts'
 import type { SlotPool } from '../slot/pool.ts'
 import { outputEnded } from '../slot/prefix-output.ts'
 import { keepAlive } from '../timers.ts'
-import { type ConsumeMessage, Link, type LinkOwner, type LinkSettings, type Message, type Session } from '../transport/amqp-link.ts'
+import { Link, type LinkOwner, type LinkSettings } from '../transport/amqp-link.ts'
+import type { ConsumeMessage, Message, Session } from '../transport/amqp-session.ts'
+import { orDelete } from '../transport/mute-queue.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
 import { HELLO, hello, otherProtocol } from '../wire/hello.ts'
@@ -93,6 +95,7 @@ export class Worker implements LinkOwner {
       take: (delivery) => this.#jobs.take(delivery),
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
+      orDelete: (queue, consuming) => orDelete(this.#link, queue, consuming),
     })
     this.#jobs = new HeldJobs({
       pool,

@@ -1,0 +1,75 @@
+import {
+  type Channel,
+  type ChannelModel,
+  type ConfirmChannel,
+  type ConsumeMessage,
+  connect,
+  IllegalOperationError,
+  type Message,
+  type Options,
+  type SocketOptions,
+} from 'amqplib'
+import type { LinkSettings } from './amqp-link.ts'
+import { end, endWhenSilent, letGo, writeTogether } from './amqp-socket.ts'
+
+/** What there is to do on a connection, as long as it lasts. */
+export interface Session {
+  /** For declaring and consuming. */
+  readonly channel: Channel
+  /** For publishing: the broker confirms what it has taken. */
+  readonly publisher: ConfirmChannel
+  readonly model: ChannelModel
+}
+
+/** Seconds; the broker and we each notice a dead peer after two. amqplib reads it from the URL alone. */
+const HEARTBEAT_S = 10
+const CONNECT_LIMIT_MS = 10_000
+
+/**
+ * Opens a connection with its channels. Whatever ends one of them ends all of it.
+ *
+ * @param leftMs How long it may take, in milliseconds.
+ * @param opened Called with the connection, before anything is done on it: what is wrong with it is told by its end.
+ */
+export async function openSession(
+  { broker, tls }: LinkSettings,
+  leftMs: number,
+  signal: AbortSignal,
+  opened: (model: ChannelModel) => void,
+): Promise<Session> {
+  const url = new URL(broker.url)
+  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
+  const timeout = Math.min(CONNECT_LIMIT_MS, leftMs)
+  const options = { ...tls, noDelay: true, timeout, signal }
+  const model = await connect(url.href, options as SocketOptions)
+  letGo(model.connection)
+  writeTogether(model.connection)
+  endWhenSilent(model.connection)
+  model.on('error', () => {})
+  opened(model)
+  try {
+    const channel = await model.createChannel()
+    const publisher = await model.createConfirmChannel()
+    for (const one of [channel, publisher]) {
+      one.on('error', () => {})
+      // A channel that the broker has closed is of no use, nor is the rest of the session without it.
+      one.on('close', () => void end(model))
+    }
+    return { channel, publisher, model }
+  } catch (error) {
+    await end(model)
+    throw error
+  }
+}
+
+/** Does what amqplib refuses on a channel that is about to close: then the broker does the rest. */
+export function unlessClosing(tell: () => void): void {
+  try {
+    tell()
+  } catch (error) {
+    if (!(error instanceof IllegalOperationError)) throw error
+  }
+}
+
+export type PublishOptions = Options.Publish
+export type { Channel, ChannelModel, ConsumeMessage, Message }

@@ -1,0 +1,99 @@
+import { messageOf } from '../errors.ts'
+import { setTimeout } from '../timers.ts'
+import { decompress } from '../wire/compress.ts'
+import { Joiner, unpack } from '../wire/frame.ts'
+import { REPLY_MESSAGES, type ReplyMessage, readMessage } from '../wire/protocol.ts'
+import type { Channel, Message } from './amqp-session.ts'
+import type { Kept } from './port.ts'
+
+/** Answers that are on their way while a queue is emptied come within so many milliseconds. */
+const LAST_MS = 200
+
+/** How long it waits, in milliseconds, before it asks a broker again that has not let it have what is left. */
+const AGAIN_MS = 1000
+
+export interface EarlierRunsSettings {
+  readonly kept: Kept | undefined
+  /** Has workers drop what a run has sent, and takes the answers that wait for it. @throws {Error} If that was not possible. */
+  collect(run: string): Promise<void>
+  /** Whether there is a connection. */
+  isConnected(): boolean
+  /** Nothing of any of them is left. */
+  over(): void
+}
+
+/** Runs of a job with a checkpoint whose process did not end them: before what they have left is known, the next one sends nothing. */
+export class EarlierRuns {
+  readonly #settings: EarlierRunsSettings
+  readonly #left: string[]
+  /** How often it was begun: only the latest goes on. */
+  #turn = 0
+
+  constructor(settings: EarlierRunsSettings) {
+    this.#settings = settings
+    this.#left = [...(settings.kept?.earlier ?? [])]
+  }
+
+  get areOver(): boolean {
+    return this.#left.length === 0
+  }
+
+  /** Takes what they have left. Called once for each connection, since one that is lost meanwhile ends it. */
+  async take(): Promise<void> {
+    const { kept, collect, isConnected, over } = this.#settings
+    const turn = ++this.#turn
+    for (let run = this.#left[0]; run !== undefined && turn === this.#turn; run = this.#left[0]) {
+      try {
+        await collect(run)
+      } catch (error) {
+        if (!isConnected() || turn !== this.#turn) return
+        process.emitWarning(`Cannot take what an earlier run has left, and tries again: ${messageOf(error)}`, 'PymarWarning')
+        await new Promise((later) => setTimeout(later, AGAIN_MS))
+        continue
+      }
+      if (turn !== this.#turn) return
+      this.#left.shift()
+      kept?.over(run)
+      if (this.areOver) over()
+    }
+  }
+
+  close(): void {
+    this.#turn++
+  }
+}
+
+/** Empties the reply queue of a run that is over, and deletes it. What is read is acknowledged when all of it was used: a process that ends before loses nothing. */
+export async function collectAnswers(
+  channel: Channel,
+  queue: string,
+  answer: (message: ReplyMessage, payload: Uint8Array | undefined) => void,
+): Promise<void> {
+  const joiner = new Joiner()
+  let last: Message | undefined
+  for (let empty = 0; empty < 2; ) {
+    const message = await channel.get(queue)
+    if (message) {
+      last = message
+      for (const { message: said, payload } of await read(joiner, message)) answer(said, payload)
+      continue
+    }
+    empty++
+    await new Promise((later) => setTimeout(later, LAST_MS))
+  }
+  if (last) channel.ack(last, true)
+  await channel.deleteQueue(queue)
+}
+
+/** What cannot be read is no answer: its partition is computed again. */
+async function read(joiner: Joiner, { content, properties: { appId, headers, contentEncoding } }: Message) {
+  try {
+    const body = joiner.add(String(appId), headers, content)
+    if (!body) return []
+    const frame = contentEncoding === undefined ? body : await decompress(body)
+    return unpack(frame).map(({ message, payload }) => ({ message: readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload }))
+  } catch (error) {
+    process.emitWarning(messageOf(error), 'PymarWarning')
+    return []
+  }
+}
