@@ -32,9 +32,9 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Waits until something holds, and says what did not. */
-export async function until(what: string, holds: () => boolean, limitMs = 5000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 5000): Promise<void> {
   const end = performance.now() + limitMs
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
     await sleep(POLL_MS)
   }

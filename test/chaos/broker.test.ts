@@ -7,6 +7,7 @@ import { connect } from 'amqplib'
 import { namespace, type RunningWorker, startWorker } from '../amqp/workers.ts'
 import { Chaos, SlowReduce } from '../jobs/chaos.mjs'
 import { Long } from '../jobs/long.mjs'
+import { until } from '../processes.ts'
 import { ACK_TIMEOUT_MS, noBroker, ownNode } from './own-node.ts'
 import { answer, CHAOS, inTheMiddle, marks, row, start } from './row.ts'
 
@@ -44,6 +45,28 @@ describe('a broker of our own', { skip: noBroker }, () => {
       assert.equal(await one.end(), 0)
     })
   }
+
+  row(
+    'broker in memory alarm: a worker that is to end does, after its grace time, and what it held is computed elsewhere',
+    {},
+    async () => {
+      const one = await worker()
+      const job = start({ items: 1600, ms: 5 }, { ...options(), brokerTimeoutMs: 60_000 })
+      try {
+        for await (const _ of job.partials()) break
+        await own.node.tell('set_vm_memory_high_watermark', '0.000001')
+        await until('a connection is blocked', async () => (await own.node.ask('list_connections', 'state')).includes('blocked'), 20_000)
+        const began = performance.now()
+        assert.equal(await one.end(), 0)
+        assert.ok(performance.now() - began < 40_000, 'it waits for 30 s, and not for the broker')
+      } finally {
+        await own.node.tell('set_vm_memory_high_watermark', '0.4')
+      }
+      const other = await worker()
+      assert.equal(await job, await answer(1600))
+      assert.equal(await other.end(), 0)
+    },
+  )
 
   for (const [what, happen] of [
     ['queue purged', (channel, queue) => channel.purgeQueue(queue)],

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync, copyFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DataSourceFactory } from '@pymar/core'
+import { connect } from 'amqplib'
 import { namespace, startWorker } from '../amqp/workers.ts'
 import { Chaos, type ChaosParams, Script } from '../jobs/chaos.mjs'
 import { Planned, Sum } from '../jobs/checkpoints.mjs'
@@ -17,6 +18,16 @@ const broker = () => ({ queue: serverUrl('amqp'), namespace })
 /** A producer in a process of its own. */
 function script(params: ChaosParams, options: object, env: Record<string, string> = {}) {
   return startNode(['chaos.mjs', JSON.stringify(params), JSON.stringify(options)], { PYMAR_TEST_NAMESPACE: namespace, ...env })
+}
+
+/** @param queue One that is there. */
+async function sayNonsense(queue: string): Promise<void> {
+  const connection = await connect(serverUrl('amqp'), { noDelay: true })
+  const channel = await connection.createConfirmChannel()
+  await channel.checkQueue(queue)
+  for (const nonsense of ['', 'nonsense', '\0'.repeat(100)]) channel.sendToQueue(queue, Buffer.from(nonsense), { appId: 'nobody' })
+  await channel.waitForConfirms()
+  await connection.close()
 }
 
 /** A file that may not grow says so as a disk does that is full. */
@@ -66,7 +77,8 @@ row(
     await until(`${enough} are done`, () => doneIn(err()) >= enough, 20_000)
     child.kill('SIGKILL')
     await ended
-    // Nobody waits for answers, and workers go on.
+    // Nobody waits for answers, and workers go on. What is no answer waits among them, and costs nobody anything.
+    await sayNonsense(`pymar.1.${namespace}.reply.${/ job ([\w.-]+)/.exec(worker.said())?.[1]}`)
     const atKill = mark.all().length
     await until('some are computed in between', () => mark.all().length >= atKill + 10, 10_000)
     assert.equal(await start(params, { ...broker(), checkpoint }), await answer(40))
@@ -79,6 +91,30 @@ row(
     assert.equal(await worker.end(), 0)
   },
 )
+
+row('a copy of the checkpoint of a job that runs: CHECKPOINT, and that job goes on', amqp, async (_, t) => {
+  const mark = marks(t)
+  const checkpoint = join(mark.folder, 'checkpoint')
+  const params = { items: 40, ms: 500 }
+  const queue = `${serverUrl('amqp').replace(/\/$/, '')}/?heartbeat=1`
+  const worker = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos')
+  const job = start(params, { queue, namespace, checkpoint })
+  for await (const _ of job.partials()) break
+  copyFileSync(checkpoint, join(mark.folder, 'copy'))
+  const second = start(params, { queue, namespace, checkpoint: join(mark.folder, 'copy') })
+  await assert.rejects(second, { code: 'CHECKPOINT', message: /another process computes/ })
+  assert.equal(await job, await answer(40))
+  // Then it is over, and the copy is as good as the file.
+  assert.equal(await start(params, { queue, namespace, checkpoint: join(mark.folder, 'copy') }), await answer(40))
+  assert.equal(await worker.end(), 0)
+})
+
+row('a checkpoint of a job that is done gives its answer without a broker', {}, async (_, t) => {
+  const checkpoint = join(marks(t).folder, 'checkpoint')
+  assert.equal(await start({ items: 200 }, { checkpoint, slots: 1 }), await answer(200))
+  const away = { queue: '127.0.0.1:1', brokerTimeoutMs: 1000 }
+  assert.equal(await start({ items: 200 }, { checkpoint, ...away }), await answer(200))
+})
 
 row('a checkpoint that another process has open is refused; one that a killed process had is not', {}, async (_, t) => {
   const mark = marks(t)

@@ -49,11 +49,10 @@ const FAULTS = {
     await Promise.all([round.addWorker(), leaving?.end()])
   },
   'worker stopped for a while': async (round) => {
-    const pid = round.pickWorker()?.child.pid
-    if (pid === undefined) return
-    process.kill(pid, 'SIGSTOP')
+    const worker = round.pickWorker()
+    worker?.child.kill('SIGSTOP')
     await sleep(round.next() * 6000)
-    process.kill(pid, 'SIGCONT')
+    worker?.child.kill('SIGCONT')
   },
   'slot killed': async (round) => round.signalSlot('SIGKILL'),
   'slot stopped': async (round) => round.signalSlot('SIGSTOP'),
@@ -152,7 +151,12 @@ export class Round {
   signalSlot(signal: NodeJS.Signals): void {
     const pid = this.pickWorker()?.child.pid
     const [slot] = pid === undefined ? [] : slotsOf(pid)
-    if (slot !== undefined) process.kill(slot, signal)
+    try {
+      if (slot !== undefined) process.kill(slot, signal)
+    } catch (error) {
+      // It has just ended by itself: that is a fault too.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
   }
 
   async eachQueue(which: RegExp, act: (queue: string) => Promise<unknown>): Promise<void> {

@@ -26,6 +26,8 @@ const BATCH = 10
 const { values } = parseArgs({ options: { n: { type: 'string', short: 'n', default: '50' }, seed: { type: 'string' } } })
 const rounds = Number(values.n)
 const first = Number(values.seed ?? Math.floor(Math.random() * 1e6))
+// What runs is ended when this process is.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 process.exitCode = await main()
 
 async function main(): Promise<number> {

@@ -34,12 +34,16 @@ export interface Chance {
   /** The partition that never ends, and the one that ends each slot. */
   readonly endless: number | undefined
   readonly deadly: number | undefined
+  /** Partitions that were done before, and those whose answers an earlier run has left. */
+  readonly known: ReadonlySet<number>
+  readonly left: readonly number[]
 }
 
 const MINUTE_MS = 60_000
 
 const partials: Uint8Array[] = []
-const partialOf = (id: number) => {
+/** What a partition gives. */
+export function partialOf(id: number): Uint8Array {
   partials[id] ??= encode(String(id), 'a partial')
   return partials[id]
 }
@@ -54,6 +58,7 @@ export class SimulatedChannel implements Channel {
   #idle: number
   #events: ChannelEvents | undefined
   #closed = false
+  #isTaking = false
   readonly #stopped = new Set<Attempt>()
   /** Attempts that never end, with what frees their slot. */
   readonly #endless = new Map<Attempt, () => void>()
@@ -67,16 +72,32 @@ export class SimulatedChannel implements Channel {
 
   listen(events: ChannelEvents) {
     this.#events = events
+    if (this.#of.left.length > 0) this.#takeLeft(events)
   }
 
   get hasRoom() {
-    return this.#out < this.#window
+    return !this.#isTaking && this.#out < this.#window
+  }
+
+  /** Before it is known what an earlier run has left nothing is sent. */
+  #takeLeft(events: ChannelEvents) {
+    this.#isTaking = true
+    const answer = (id: number) => events.partial({ id, attempt: 0 }, partialOf(id))
+    for (const id of this.#of.left) {
+      this.#later(1000 * this.#of.next(), () => answer(id))
+      if (this.#of.happens('twice')) this.#later(1000 * this.#of.next(), () => answer(id))
+    }
+    this.#later(1000, () => {
+      this.#isTaking = false
+      events.room()
+    })
   }
 
   send(attempt: Attempt) {
     if (this.#closed) throw new Error('something was sent over a channel that is closed')
     this.#out++
     if (attempt.task.kind === 'reduction') return this.#reduce(attempt)
+    if (this.#of.known.has(attempt.id)) throw new Error(`partition ${attempt.id} was done before, and is sent`)
     this.#of.sent++
     if (this.#of.happens('lost'))
       return this.#later(5000 + 10_000 * this.#of.next(), () => this.#answer(attempt, (events) => events.returned(attempt)))
@@ -94,6 +115,7 @@ export class SimulatedChannel implements Channel {
 
   close() {
     this.#closed = true
+    return true
   }
 
   #later(ms: number, then: () => void) {

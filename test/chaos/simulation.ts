@@ -3,7 +3,7 @@
 import { Dispatcher } from '../../packages/core/dist/ledger/dispatcher.js'
 import { decode } from '../../packages/core/dist/wire/codec.js'
 import { random } from '../processes.ts'
-import { type Chance, type Faults, SimulatedChannel } from './simulated-channel.ts'
+import { type Chance, type Faults, partialOf, SimulatedChannel } from './simulated-channel.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 export interface SimulatedEnd {
@@ -40,6 +40,9 @@ class Simulation implements Chance {
   deadly: number | undefined
   losses = 0
   sent = 0
+  /** What a checkpoint holds, and what an earlier run has left in its reply queue. */
+  readonly known: ReadonlySet<number>
+  readonly left: readonly number[]
   readonly #seed: number
 
   constructor(seed: number) {
@@ -58,6 +61,10 @@ class Simulation implements Chance {
       returned: likely(),
       replaced: next() < 0.2 ? 0.02 : 0,
     }
+    const [known, left] = next() < 0.2 ? [next(), next() * next()] : [0, 0]
+    const all = Array.from({ length: this.partitions }, (_, index) => index)
+    this.known = new Set(all.filter(() => next() < known))
+    this.left = all.filter(() => next() < left)
   }
 
   happens(fault: keyof Faults): boolean {
@@ -74,8 +81,10 @@ class Simulation implements Chance {
     const options = { maxAttempts, retries, speculation: next() < 0.7, ...partitionTimeoutMs }
     // One partition that none may compute.
     const fate = next()
-    if (partitions > 0 && fate < 0.1 && options.partitionTimeoutMs && retries < 1000) this.endless = Math.floor(next() * partitions)
-    if (partitions > 0 && fate > 0.9 && maxAttempts < 1000) this.deadly = Math.floor(next() * partitions)
+    const one = Math.floor(next() * partitions)
+    const isOpen = one < partitions && !this.known.has(one) && !this.left.includes(one)
+    if (isOpen && fate < 0.1 && options.partitionTimeoutMs && retries < 1000) this.endless = one
+    if (isOpen && fate > 0.9 && maxAttempts < 1000) this.deadly = one
     const counted = new Set<number>()
     let end: { result?: string; error?: Error } | undefined
     const at = (index: number) => (index >= 0 && index < partitions ? { index, offset: index, limit: 1 } : undefined)
@@ -90,8 +99,10 @@ class Simulation implements Chance {
       }),
       clock,
     )
+    for (const index of this.known) counted.add(index)
+    dispatcher.know(new Map(Array.from(this.known, (index) => [index, partialOf(index)])))
     const use = () => dispatcher.use(new SimulatedChannel(this))
-    use()
+    if (!end) use()
     const replace = () => {
       if (end) return
       if (this.happens('replaced')) use()

@@ -60,6 +60,7 @@ class DisorderlyChannel implements Channel {
 
   close() {
     this.#closed = true
+    return true
   }
 
   async #compute(attempt: Attempt) {
@@ -129,6 +130,7 @@ class SilentTransport implements Transport {
   async open(): Promise<Channel> {
     const close = () => {
       this.closed++
+      return true
     }
     return { hasRoom: true, workers: 0, listen() {}, send() {}, stop() {}, close }
   }

@@ -11,6 +11,16 @@ test('readBroker() takes hosts, hosts with ports, and URLs', () => {
   assert.equal(read('amqps://user:word@host/v%2Fhost?heartbeat=5'), 'amqps://user:word@host/v%2Fhost?heartbeat=5')
 })
 
+test('readBroker() refuses a heartbeat that is none', () => {
+  assert.equal(readBroker('amqp://host/?heartbeat=5').heartbeatS, 5)
+  assert.equal(readBroker('host').heartbeatS, 10)
+  for (const bad of ['abc', '-1', '1.5', '', '65536'])
+    assert.throws(() => readBroker(`amqp://host/?heartbeat=${bad}`), {
+      code: 'INVALID_ARGUMENT',
+      message: /heartbeat must be whole seconds/,
+    })
+})
+
 test('readBroker() shows no password, in what it gives or in its errors', () => {
   const { shown, named } = readBroker('user:pa$$word@host:1')
   assert.deepEqual([shown, named], ['amqp://user:***@host:1', 'user:***@host:1'])

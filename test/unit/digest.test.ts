@@ -37,6 +37,11 @@ test('digest() differs where data does', () => {
     [1, 2],
     [2, 1],
     [12],
+    ['a\nstring 1 b', 'c'],
+    ['a', 'b\nstring 1 c'],
+    new Number(1),
+    new Number(2),
+    new String('1'),
     new Map([[1, 2]]),
     new Set([1, 2]),
   ]

@@ -72,13 +72,19 @@ export class Checkpoint {
       unlock = lockFile(path)
       const found = new Records()
       const write = (error: unknown) => failed(unusable(path, error, 'write'))
+      const identity = identityOf(settings)
       const journal = await Journal.open(path, (record) => found.read(record), write)
-      await checkIdentity(path, journal, found, identityOf(settings))
+      await checkIdentity(path, journal, found, identity)
       return new Checkpoint(journal, run, found, unlock)
     } catch (error) {
       unlock?.()
       throw error instanceof PymarError ? error : unusable(path, error, 'open')
     }
+  }
+
+  /** How many partials were there already. */
+  get done(): number {
+    return this.#done.size
   }
 
   /** Partials that were there already, by their partition's index. Given once, since whoever takes them keeps them. */
@@ -157,7 +163,7 @@ function identityOf({ producer, code, given, plan }: CheckpointSettings): Identi
 }
 
 function unusable(path: string, error: unknown, doing: 'open' | 'write'): PymarError {
-  const advice =
-    doing === 'write' ? 'what it holds is whole: make room and start the job again with it, or name another file' : 'name another file'
+  const isFull = doing === 'write' || ['ENOSPC', 'EDQUOT'].includes(String((error as NodeJS.ErrnoException).code))
+  const advice = isFull ? 'what it holds is whole: make room and start the job again with it' : 'name another file'
   return new PymarError('CHECKPOINT', `Cannot ${doing} checkpoint "${path}": ${messageOf(error)}; ${advice}`, { cause: error })
 }

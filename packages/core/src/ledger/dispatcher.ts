@@ -43,6 +43,7 @@ export class Dispatcher implements ChannelEvents {
   readonly #reductions = new Map<number, Reduction>()
   #nextReduction: number
   #channel: Channel | undefined
+  #isHeard = true
 
   constructor(producer: string, partitions: PartitionList, given: Given, options: MapOptions, events: DispatchEvents, clock = CLOCK) {
     const { length } = partitions
@@ -84,13 +85,14 @@ export class Dispatcher implements ChannelEvents {
     this.#fill()
   }
 
-  /** Stops whatever is under way. */
-  close(): void {
+  /** Stops whatever is under way. @returns Whether all who were given something to compute have heard so. */
+  close(): boolean {
     this.#deadlines?.close()
     this.#stragglers.close()
     this.#live.clear()
-    this.#channel?.close()
+    if (this.#channel?.close() === false) this.#isHeard = false
     this.#channel = undefined
+    return this.#isHeard
   }
 
   started(attempt: AttemptId): boolean {

@@ -96,13 +96,11 @@ class JobRun {
   /** Lets go of everything: tasks, timers, and what the plan rests on. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
-    this.#dispatcher?.close()
+    const isHeard = this.#dispatcher?.close() ?? true
     this.#fallback?.release()
     this.#observer?.ended()
-    const { reason } = this.#over.signal
-    const isBrokerLost = reason instanceof PymarError && reason.code === 'BROKER'
     const checkpoint = await this.#opensCheckpoint?.catch(() => undefined)
-    await Promise.all([checkpoint?.close(!isBrokerLost), closePlan(this.#plan)])
+    await Promise.all([checkpoint?.close(isHeard), closePlan(this.#plan)])
     clearInterval(this.#alive)
   }
 
@@ -131,7 +129,9 @@ class JobRun {
     if (this.#over.signal.aborted) return
     this.#isReady = true
     const { transport, fallback } = this.#transports
-    await (this.#late && fallback ? this.#fallBack(plan, fallback) : this.#open(plan, transport))
+    // One whose partitions are all done needs nobody but this machine, which reduces in any case.
+    const isElsewhere = this.#late || this.#checkpoint?.done === plan.partitions.length
+    await (isElsewhere && fallback ? this.#fallBack(plan, fallback) : this.#open(plan, transport))
   }
 
   async #openCheckpoint(path: string, plan: JobPlan): Promise<Checkpoint> {
@@ -165,7 +165,7 @@ class JobRun {
       // Slots come up while the rest of the code is loaded.
       this.#loading ??= this.#loadDispatcher(plan)
       const [channel, dispatcher] = await Promise.all([opening, this.#loading])
-      if (this.#over.signal.aborted || this.#opening !== opening) return channel.close()
+      if (this.#over.signal.aborted || this.#opening !== opening) return void channel.close()
       dispatcher.use(channel)
       this.#report()
     } catch (error) {

@@ -84,7 +84,7 @@ export class Ledger<Loss> {
     return this.#begin(id, open)
   }
 
-  /** Another attempt at a task of which just this one is under way: whichever answers first counts. None for a task whose next failure or loss is the last. */
+  /** Another attempt at a task of which just this one is under way: whichever answers first counts. None for a task that may not fail, or be lost, any more. */
   copy(attempt: AttemptId): AttemptId | undefined {
     const open = this.#live(attempt)
     const { maxAttempts, retries } = this.#limits

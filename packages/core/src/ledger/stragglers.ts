@@ -29,6 +29,8 @@ export class Stragglers<Key> {
   /** Those of them that have, or had, a copy. */
   readonly #copied = new Set<Key>()
   readonly #times: number[] = []
+  /** Undefined where there are times that it does not count. */
+  #medianMs: number | undefined
   #next = 0
   #timer: unknown
 
@@ -54,6 +56,7 @@ export class Stragglers<Key> {
     const since = this.#running.get(key)
     this.#times[this.#next] = since === undefined ? 0 : this.#settings.clock.now() - since
     this.#next = (this.#next + 1) % REMEMBERED
+    this.#medianMs = undefined
     this.ended(key)
   }
 
@@ -86,6 +89,7 @@ export class Stragglers<Key> {
   }
 
   #median(): number {
-    return this.#times.toSorted((a, b) => a - b)[this.#times.length >> 1] ?? 0
+    this.#medianMs ??= this.#times.toSorted((a, b) => a - b)[this.#times.length >> 1] ?? 0
+    return this.#medianMs
   }
 }

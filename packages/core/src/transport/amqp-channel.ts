@@ -6,10 +6,10 @@ import { toWorkersOf } from '../wire/names.ts'
 import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import type { AmqpClient, JobPost } from './amqp-client.ts'
 import { AttemptSet } from './attempt-set.ts'
-import { EarlierRuns } from './earlier-runs.ts'
+import { EarlierRuns, LiveRun } from './earlier-runs.ts'
 import { LostTasks } from './lost-tasks.ts'
 import { Pace } from './pace.ts'
-import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
+import { type Attempt, type AttemptId, type Channel, type ChannelEvents, type JobSpec, keyOf } from './port.ts'
 import { type PartitionAttempt, TaskBatches } from './task-batch.ts'
 import type { Workers } from './workers.ts'
 
@@ -59,9 +59,11 @@ export class AmqpChannel implements Channel, JobPost {
     this.#batches = new TaskBatches(job)
     this.#earlier = new EarlierRuns({
       kept: job.kept,
+      missedMs: client.missedMs,
       collect: (run) => this.#collect(run),
       isConnected: () => client.session !== undefined,
       over: () => this.#events?.room(),
+      failed: (error) => this.failed(error),
     })
     this.#lost = new LostTasks({
       sent: this.#sent,
@@ -109,8 +111,9 @@ export class AmqpChannel implements Channel, JobPost {
     this.#client.control(toWorkersOf(this.#queue), { type: 'stop-task', job: this.#job.id, index, attempt: number })
   }
 
-  close(): void {
-    if (this.#closed) return
+  close(): boolean {
+    const isHeard = this.#client.isHeard || !this.#wasSent
+    if (this.#closed) return isHeard
     this.#closed = true
     this.#lost.close()
     this.#earlier.close()
@@ -123,16 +126,20 @@ export class AmqpChannel implements Channel, JobPost {
     this.#unconfirmed.clear()
     this.#outbox = []
     this.#wasClosed?.()
+    return isHeard
   }
 
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
     if (message.type === 'here') {
+      const holds = new Set<string>()
       for (const [job, id, attempt, isRunning] of message.holds) {
         if (job !== this.#job.id) continue
+        holds.add(keyOf({ id, attempt }))
         this.#lost.held({ id, attempt })
         // That it had begun may have been said to a broker that has lost it since.
         if (isRunning) this.#answer({ type: 'started', job, index: id, attempt }, { id, attempt }, undefined, worker)
       }
+      this.#lost.heard(worker, holds)
       return this.#workers.here(worker, message)
     }
     if (message.type === 'leaving') {
@@ -171,9 +178,12 @@ export class AmqpChannel implements Channel, JobPost {
   }
 
   async #collect(run: string): Promise<void> {
+    if (await this.#client.isHeardOf(run)) throw new LiveRun(run)
     this.#client.stop(this.#queue, run, true)
     await this.#client.collect(run, (message, payload) => {
-      if (message.type === 'partial' && message.job === run && !this.#closed)
+      // What waits is for the next run, then.
+      if (this.#closed) throw new Error('the job is over')
+      if (message.type === 'partial' && message.job === run)
         this.#events?.partial({ id: message.index, attempt: 0 }, payload ?? new Uint8Array(0))
     })
   }

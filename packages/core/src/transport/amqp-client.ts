@@ -1,8 +1,9 @@
-import { messageOf, PymarError } from '../errors.ts'
+import { PymarError } from '../errors.ts'
 import { clearTimeout, setTimeout } from '../timers.ts'
-import { decompress, decompressSync } from '../wire/compress.ts'
-import { Joiner, type Parcel, pack, unpack } from '../wire/frame.ts'
-import { HELLO, hello, otherProtocol } from '../wire/hello.ts'
+import type { Broker } from '../wire/broker-url.ts'
+import { decompressSync } from '../wire/compress.ts'
+import { type Parcel, pack, unpack } from '../wire/frame.ts'
+import { HELLO, hello } from '../wire/hello.ts'
 import {
   type Address,
   queueOptions,
@@ -14,10 +15,12 @@ import {
   toWorkersOf,
   workerQueue,
 } from '../wire/names.ts'
-import { type ControlMessage, REPLY_MESSAGES, type ReplyMessage, readMessage, type TaskMessage } from '../wire/protocol.ts'
+import type { ControlMessage, ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import { Link, type LinkOwner, type LinkSettings } from './amqp-link.ts'
-import { type ConsumeMessage, type Message, type Session, unlessClosing } from './amqp-session.ts'
+import type { Message, Session } from './amqp-session.ts'
+import { denialOf } from './broker-error.ts'
 import { collectAnswers } from './earlier-runs.ts'
+import { Inbox } from './inbox.ts'
 import { orDelete } from './mute-queue.ts'
 import type { Roster } from './workers.ts'
 
@@ -36,8 +39,6 @@ export interface JobPost {
 /** How long, in milliseconds, workers may go on knowing of jobs that are over. */
 const OVER_MS = 20
 const UNSAID_LIMIT = 10_000
-/** Milliseconds in which what was heard is acknowledged together. */
-const HEARD_MS = 5
 
 export interface ClientSettings {
   readonly link: LinkSettings
@@ -53,9 +54,11 @@ export class AmqpClient implements LinkOwner {
   readonly replyTo: string
   readonly #namespace: string
   readonly #quorum: boolean
-  readonly #timeoutMs: number
+  /** Milliseconds without a connection after which its jobs fail. */
+  readonly timeoutMs: number
+  readonly #broker: Broker
   readonly #link: Link
-  readonly #joiner = new Joiner()
+  readonly #inbox: Inbox
   readonly #jobs = new Map<string, JobPost>()
   readonly #rosters = new Map<string, Roster>()
   #connectedOnce = false
@@ -64,19 +67,24 @@ export class AmqpClient implements LinkOwner {
   #overTimer: NodeJS.Timeout | undefined
   /** What could not be said to workers. */
   #unsaid: (readonly [to: Address, parcels: readonly Parcel<ControlMessage>[]])[] = []
-  /** The latest of the messages that are to be acknowledged. */
-  #heard: ConsumeMessage | undefined
   readonly #kind: 'process' | 'kept'
 
   constructor({ link, namespace, quorum, keptJob }: ClientSettings) {
     const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
     this.#namespace = namespace
     this.#quorum = quorum
-    this.#timeoutMs = link.timeoutMs
+    this.timeoutMs = link.timeoutMs
+    this.#broker = link.broker
     this.#kind = keptJob === undefined ? 'process' : 'kept'
     const plain = replyQueue(namespace, keptJob ?? id)
     this.replyTo = quorum ? replicaOf(plain) : plain
     this.#link = new Link(link, this)
+    this.#inbox = new Inbox(this.replyTo, {
+      told: (message, payload, worker) => this.#tell(message, payload, worker),
+      otherVersion: (worker, protocol) => this.#each((post) => post.otherVersion(worker, protocol)),
+      // Somebody has deleted the queue.
+      cancelled: () => this.#link.restart(),
+    })
   }
 
   open(): Promise<void> {
@@ -94,8 +102,28 @@ export class AmqpClient implements LinkOwner {
     return this.#link.session
   }
 
+  /** Milliseconds after which the broker misses a machine that is gone, if its heartbeat is as ours: it counts whole ones, and needs two. */
+  get missedMs(): number {
+    return (3 * this.#broker.heartbeatS + 1) * 1000
+  }
+
+  /** Whether what is said now is heard, as far as is known. */
+  get isHeard(): boolean {
+    return this.#link.session !== undefined && !this.#link.isBlocked
+  }
+
   consumersOf(queue: string): Promise<number | undefined> {
     return this.#link.consumersOf(queue)
+  }
+
+  /** Declares a queue of tasks. @throws {Error} If the broker refuses that, or there is no connection. */
+  declare(queue: string) {
+    return this.#link.declare(queue, queueOptions(queue, 'tasks'))
+  }
+
+  /** Whether the broker does not let us have a queue, and what is to be said of it. */
+  denialOf(queue: string, error: unknown) {
+    return denialOf(this.#broker, queue, error)
   }
 
   /** How many consumers the queue of a worker's own has: none, where it is gone. */
@@ -137,6 +165,13 @@ export class AmqpClient implements LinkOwner {
   greet(producer: string): void {
     const { exchange, key } = toAllVersions(this.#namespace, producer)
     this.#link.publish(exchange, key, hello(), { type: HELLO, replyTo: this.replyTo }, () => {})
+  }
+
+  /** Whether a process waits for the answers to a run of a job. @throws {Error} If there is no connection. */
+  async isHeardOf(run: string): Promise<boolean> {
+    const plain = replyQueue(this.#namespace, run)
+    const consumers = await Promise.all([plain, replicaOf(plain)].map((queue) => this.#link.consumersOf(queue)))
+    return consumers.some((count) => count)
   }
 
   /**
@@ -192,7 +227,7 @@ export class AmqpClient implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
-    const consuming = this.#consume(channel)
+    const consuming = this.#inbox.consume(channel, queueOptions(this.replyTo, this.#kind))
     await (this.#quorum ? orDelete(this.#link, this.replyTo, consuming) : consuming)
     for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
     const again = this.#connectedOnce
@@ -200,30 +235,12 @@ export class AmqpClient implements LinkOwner {
     if (again) setImmediate(() => this.#each((post) => post.reconnected()))
   }
 
-  async #consume(channel: Session['channel']) {
-    await channel.assertQueue(this.replyTo, queueOptions(this.replyTo, this.#kind))
-    await channel.consume(this.replyTo, (message) => {
-      // Somebody has deleted the queue.
-      if (!message) return this.#link.restart()
-      // One acknowledgement for all that comes in a while: nothing waits for it, and each costs as much as a task.
-      if (!this.#heard) setTimeout(() => this.#acknowledge(channel), HEARD_MS).unref()
-      this.#heard = message
-      void this.#hear(message)
-    })
-  }
-
-  #acknowledge(channel: Session['channel']) {
-    const message = this.#heard
-    this.#heard = undefined
-    if (message && channel === this.session?.channel) unlessClosing(() => channel.ack(message, true))
-  }
-
   lost(): void {
-    this.#heard = undefined
+    this.#inbox.lost()
   }
 
   waiting({ message }: PymarError): void {
-    console.error(`pymar waits for its broker, for ${this.#timeoutMs} ms at most: ${message}`)
+    console.error(`pymar waits for its broker, for ${this.timeoutMs} ms at most: ${message}`)
   }
 
   failed(error: PymarError): void {
@@ -241,23 +258,6 @@ export class AmqpClient implements LinkOwner {
 
   #each(tell: (post: JobPost) => void) {
     for (const post of [...this.#jobs.values()]) tell(post)
-  }
-
-  async #hear({ content, properties: { appId, headers, contentEncoding, type } }: ConsumeMessage) {
-    const worker = String(appId)
-    if (type === HELLO) {
-      const protocol = otherProtocol(content)
-      if (protocol !== undefined) this.#each((post) => post.otherVersion(worker, protocol))
-      return
-    }
-    try {
-      const body = this.#joiner.add(worker, headers, content)
-      if (!body) return
-      const frame = contentEncoding === undefined ? body : await decompress(body)
-      for (const { message, payload } of unpack(frame)) this.#tell(readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload, worker)
-    } catch (error) {
-      process.emitWarning(messageOf(error), 'PymarWarning')
-    }
   }
 
   #tell(message: ReplyMessage, payload: Uint8Array | undefined, worker: string) {

@@ -4,7 +4,15 @@ import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
 import { split } from '../wire/frame.ts'
-import { type Channel, type ChannelModel, type Message, openSession, type PublishOptions, type Session } from './amqp-session.ts'
+import {
+  type Channel,
+  type ChannelModel,
+  type Message,
+  openSession,
+  type PublishOptions,
+  type QueueOptions,
+  type Session,
+} from './amqp-session.ts'
 import { cut, end, soon } from './amqp-socket.ts'
 import { Blockage } from './blockage.ts'
 import { blockedError, brokerError, isRefusal } from './broker-error.ts'
@@ -29,8 +37,9 @@ export interface LinkSettings {
   readonly timeoutMs: number
 }
 
-/** A broker that has just been started may forget to answer for a queue with replicas (seen on 3.10): the next connection does better, once that is deleted. */
-const SETUP_LIMIT_MS = 20_000
+/** Milliseconds for an answer about a queue: a broker that has just been started may never give it for one with replicas (seen on 3.10). */
+const ANSWER_LIMIT_MS = 10_000
+const NO_ANSWER = 'the broker does not answer'
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
 /** So long without a broker, in milliseconds, and it is said. */
@@ -45,6 +54,7 @@ export class Link {
   #session: Session | undefined
   #opening: Promise<void> | undefined
   #closed = false
+  #isBlocked = false
   /** Ends a connection that is on its way. One for each: Node lets a signal hold every socket that was given it. */
   #onItsWay: AbortController | undefined
   /** Whether the session has been set up. */
@@ -54,6 +64,11 @@ export class Link {
   constructor(settings: LinkSettings, owner: LinkOwner) {
     this.#settings = settings
     this.#owner = owner
+  }
+
+  /** Whether the broker takes nothing now. */
+  get isBlocked(): boolean {
+    return this.#isBlocked
   }
 
   /** The connection, where there is one now. */
@@ -108,12 +123,27 @@ export class Link {
     // The broker closes a channel that asks for what is not there, so it is one for this question alone.
     const channel = await this.channel()
     try {
-      return (await channel.checkQueue(queue)).consumerCount
+      return (await withLimit(channel.checkQueue(queue), ANSWER_LIMIT_MS, NO_ANSWER)).consumerCount
     } catch (error) {
       if (NOT_OURS.test(messageOf(error))) return undefined
       throw error
     } finally {
       // Not waited for: amqplib never says so if the connection goes meanwhile.
+      channel.close().catch(() => {})
+    }
+  }
+
+  /**
+   * Declares a queue, and says how many messages wait there, and how many consumers it has.
+   *
+   * @throws {Error} If the broker refuses that, or there is no connection.
+   */
+  async declare(queue: string, options: QueueOptions): Promise<{ messageCount: number; consumerCount: number }> {
+    // As above: a refusal is no reason to lose the connection.
+    const channel = await this.channel()
+    try {
+      return await withLimit(channel.assertQueue(queue, options), ANSWER_LIMIT_MS, NO_ANSWER)
+    } finally {
       channel.close().catch(() => {})
     }
   }
@@ -179,16 +209,20 @@ export class Link {
       const blockage = this.#blockage(model)
       model.on('close', () => {
         gone = true
+        this.#isBlocked = false
         blockage.end()
         this.#lost(model)
       })
     })
+    // From now on it is ended in order.
+    this.#onItsWay = undefined
     if (this.#closed) return end(session.model)
     session.publisher.on('return', (message) => this.#owner.returned(message))
     // Before it is set up: tasks come as soon as they are asked for, and their answers must find a way.
     this.#session = session
     try {
-      await withLimit(this.#owner.setup(session), SETUP_LIMIT_MS, 'the broker does not answer')
+      const setup = this.#owner.setup(session)
+      await (leftMs === Number.POSITIVE_INFINITY ? setup : withLimit(setup, leftMs, NO_ANSWER))
       if (gone) throw new Error('the connection was lost while it was set up')
       this.#ready = true
       this.#wasReady = true
@@ -215,8 +249,14 @@ export class Link {
         this.#owner.failed(blockedError(broker, timeoutMs, reason))
       },
     })
-    model.on('blocked', (reason) => blockage.begin(reason))
-    model.on('unblocked', () => blockage.end())
+    model.on('blocked', (reason) => {
+      this.#isBlocked = true
+      blockage.begin(reason)
+    })
+    model.on('unblocked', () => {
+      this.#isBlocked = false
+      blockage.end()
+    })
     return blockage
   }
 

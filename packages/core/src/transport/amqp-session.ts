@@ -21,8 +21,6 @@ export interface Session {
   readonly model: ChannelModel
 }
 
-/** Seconds; the broker and we each notice a dead peer after two. amqplib reads it from the URL alone. */
-const HEARTBEAT_S = 10
 const CONNECT_LIMIT_MS = 10_000
 
 /**
@@ -38,7 +36,8 @@ export async function openSession(
   opened: (model: ChannelModel) => void,
 ): Promise<Session> {
   const url = new URL(broker.url)
-  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
+  // amqplib looks for it there alone.
+  url.searchParams.set('heartbeat', String(broker.heartbeatS))
   const timeout = Math.min(CONNECT_LIMIT_MS, leftMs)
   const options = { ...tls, noDelay: true, timeout, signal }
   const model = await connect(url.href, options as SocketOptions)
@@ -72,4 +71,5 @@ export function unlessClosing(tell: () => void): void {
 }
 
 export type PublishOptions = Options.Publish
+export type QueueOptions = Options.AssertQueue
 export type { Channel, ChannelModel, ConsumeMessage, Message }

@@ -28,6 +28,24 @@ export function blockedError({ shown }: Broker, timeoutMs: number, reason: strin
   return new PymarError('BROKER', `Cannot publish to broker ${shown}: it takes nothing (${reason})${lasted}; ${advice}`)
 }
 
+/** What to do where AMQP says that we may not have a queue, by its code: this user may not, it is somebody's alone, there is another one of that name or are too many. */
+const DENIALS: Readonly<Record<number, string>> = {
+  403: 'the user must be allowed to configure, write and read "pymar.*"',
+  405: 'name another namespace',
+  406: 'delete it, name another namespace, or raise the limit',
+}
+/** What RabbitMQ says of a queue whose machine is away. */
+const NOT_FOUND = 404
+
+/** Whether the broker does not let us have a queue; `isFinal`: however often it is asked. */
+export function denialOf({ shown }: Broker, queue: string, error: unknown): { error: PymarError; isFinal: boolean } | undefined {
+  const code = error instanceof Error && 'code' in error ? Number(error.code) : 0
+  const advice = code === NOT_FOUND ? 'start the machine that has it' : DENIALS[code]
+  if (advice === undefined) return undefined
+  const message = `Cannot declare queue ${queue} on broker ${shown}: ${messageOf(error)}; ${advice}`
+  return { error: new PymarError('BROKER', message, { cause: error }), isFinal: code !== NOT_FOUND }
+}
+
 function reasonOf(error: unknown): string {
   const message = messageOf(error)
   return VIRTUAL_HOST.test(message) ? 'its virtual host is not there, or this user may not use it' : message

@@ -1,5 +1,5 @@
-import { messageOf } from '../errors.ts'
-import { setTimeout } from '../timers.ts'
+import { messageOf, PymarError } from '../errors.ts'
+import { now, setTimeout } from '../timers.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
 import { REPLY_MESSAGES, type ReplyMessage, readMessage } from '../wire/protocol.ts'
@@ -14,12 +14,23 @@ const AGAIN_MS = 1000
 
 export interface EarlierRunsSettings {
   readonly kept: Kept | undefined
+  /** A run that is waited for after so long, in milliseconds, is not over: by then the broker misses a machine that is gone. */
+  readonly missedMs: number
   /** Has workers drop what a run has sent, and takes the answers that wait for it. @throws {Error} If that was not possible. */
   collect(run: string): Promise<void>
   /** Whether there is a connection. */
   isConnected(): boolean
   /** Nothing of any of them is left. */
   over(): void
+  /** One of them is not over. */
+  failed(error: PymarError): void
+}
+
+/** Somebody waits for the answers to a run: its process, or one that the broker takes to be there for some heartbeats after its machine is gone. */
+export class LiveRun extends Error {
+  constructor(run: string) {
+    super(`run ${run} of the job, which the checkpoint names, is still waited for`)
+  }
 }
 
 /** Runs of a job with a checkpoint whose process did not end them: before what they have left is known, the next one sends nothing. */
@@ -40,14 +51,18 @@ export class EarlierRuns {
 
   /** Takes what they have left. Called once for each connection, since one that is lost meanwhile ends it. */
   async take(): Promise<void> {
-    const { kept, collect, isConnected, over } = this.#settings
+    const { kept, missedMs, collect, isConnected, over, failed } = this.#settings
+    const since = now()
     const turn = ++this.#turn
     for (let run = this.#left[0]; run !== undefined && turn === this.#turn; run = this.#left[0]) {
       try {
         await collect(run)
       } catch (error) {
         if (!isConnected() || turn !== this.#turn) return
-        process.emitWarning(`Cannot take what an earlier run has left, and tries again: ${messageOf(error)}`, 'PymarWarning')
+        const isLive = error instanceof LiveRun
+        if (isLive && now() - since > missedMs) return failed(liveError(error))
+        if (!isLive || now() - since < AGAIN_MS)
+          process.emitWarning(`Cannot take what an earlier run has left, and tries again: ${messageOf(error)}`, 'PymarWarning')
         await new Promise((later) => setTimeout(later, AGAIN_MS))
         continue
       }
@@ -61,6 +76,11 @@ export class EarlierRuns {
   close(): void {
     this.#turn++
   }
+}
+
+function liveError(cause: LiveRun): PymarError {
+  const advice = 'let it end, or name another file; a copy of its checkpoint is the same job'
+  return new PymarError('CHECKPOINT', `Cannot go on with a job that another process computes: ${cause.message}; ${advice}`, { cause })
 }
 
 /** Empties the reply queue of a run that is over, and deletes it. What is read is acknowledged when all of it was used: a process that ends before loses nothing. */

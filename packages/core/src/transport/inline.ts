@@ -46,9 +46,10 @@ class InlineChannel implements Channel {
     if (this.#running?.attempt === attempt) this.#running.abort.abort()
   }
 
-  close(): void {
+  close(): boolean {
     this.#closed = true
     this.#running?.abort.abort()
+    return true
   }
 
   async #compute(attempt: Attempt, signal: AbortSignal) {

@@ -119,7 +119,8 @@ class LocalChannel implements Channel {
     this.#lease.stop(attempt)
   }
 
-  close(): void {
+  close(): boolean {
     this.#lease.close()
+    return true
   }
 }

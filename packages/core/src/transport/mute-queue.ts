@@ -1,5 +1,6 @@
 import { withLimit } from '../timers.ts'
 import type { Link } from './amqp-link.ts'
+import type { Channel } from './amqp-session.ts'
 
 /** A queue that is not heard of within so many milliseconds does not answer. */
 const ANSWER_LIMIT_MS = 5000
@@ -33,19 +34,22 @@ export async function orDelete<T>(link: Link, queue: string, consuming: Promise<
     return await withLimit(consuming, ANSWER_LIMIT_MS, NO_ANSWER)
   } catch (error) {
     if ((error as Error).message !== NO_ANSWER) throw error
-    throw new MuteQueue(queue, await isDeletable(link, queue))
+  }
+  // It is the queue that does not answer, and not this process that has not heard it yet, if another question is answered before.
+  const asking = withLimit(link.channel(), ANSWER_LIMIT_MS, 'the broker does not answer')
+  const late = await Promise.race([consuming.then((answer) => ({ answer })), asking.then(() => undefined)])
+  const channel = await asking
+  try {
+    if (late) return late.answer
+    throw new MuteQueue(queue, await isDeleted(channel, queue))
+  } finally {
+    channel.close().catch(() => {})
   }
 }
 
-/** A broker that opens a channel answers; one that does not is not asked for more. */
-async function isDeletable(link: Link, queue: string): Promise<boolean> {
-  try {
-    const channel = await withLimit(link.channel(), ANSWER_LIMIT_MS, NO_ANSWER)
-    await withLimit(channel.deleteQueue(queue), DELETE_LIMIT_MS, NO_ANSWER)
-    channel.close().catch(() => {})
-    return true
-  } catch {
-    // Most of those that take part in it are not there: with them it may answer again.
-    return false
-  }
+async function isDeleted(channel: Channel, queue: string): Promise<boolean> {
+  return withLimit(channel.deleteQueue(queue), DELETE_LIMIT_MS, NO_ANSWER).then(
+    () => true,
+    () => false,
+  )
 }

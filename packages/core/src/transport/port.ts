@@ -88,8 +88,12 @@ export interface Channel {
   send(attempt: Attempt): void
   /** Nobody waits for this attempt any more. */
   stop(attempt: Attempt): void
-  /** Stops all that is under way. No event follows. */
-  close(): void
+  /**
+   * Stops all that is under way. No event follows.
+   *
+   * @returns Whether those who compute it hear that. Otherwise some may go on, as far as the job is kept.
+   */
+  close(): boolean
 }
 
 export interface Transport {

@@ -1,6 +1,6 @@
 import { PymarError } from '../errors.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
-import { queueOptions, toWorkersOf } from '../wire/names.ts'
+import { toWorkersOf } from '../wire/names.ts'
 import { PROTOCOL, type ReplyMessage } from '../wire/protocol.ts'
 import type { AmqpClient } from './amqp-client.ts'
 
@@ -19,6 +19,8 @@ const SAY_AFTER_MS = 2000
 const LOOK_MS = 1000
 /** Workers are asked every five seconds; one that has not answered for so long, in milliseconds, is not there. */
 const STALE_MS = 12_000
+/** Where nobody consumes they are asked each second, and one that is silent for so long, in milliseconds, is not there. */
+const SILENT_MS = 3000
 
 /** Workers of one queue, with when each was last heard of. */
 export type Roster = Map<string, { readonly slots: number; readonly at: number }>
@@ -35,6 +37,10 @@ export class Workers {
   readonly #foreigners = new Map<string, number>()
   /** When a worker was last seen, or it was begun to look for one. */
   #since = now()
+  /** Since when nobody consumes its queue. */
+  #aloneSince: number | undefined
+  /** Since when the broker does not let it have its queue. */
+  #deniedSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #said = false
   #asked = false
@@ -80,10 +86,8 @@ export class Workers {
   }
 
   /** Declares the queue, and says how many tasks wait there, and how many workers take some. */
-  async declare(): Promise<{ messageCount: number; consumerCount: number }> {
-    const { session } = this.#client
-    if (!session) throw new Error('there is no connection')
-    return session.channel.assertQueue(this.#queue, queueOptions(this.#queue, 'tasks'))
+  declare(): Promise<{ messageCount: number; consumerCount: number }> {
+    return this.#client.declare(this.#queue)
   }
 
   here(worker: string, { producer, fingerprint, slots }: ReplyMessage & { type: 'here' }): void {
@@ -107,17 +111,44 @@ export class Workers {
   }
 
   async #look(failed: (error: PymarError) => void): Promise<void> {
-    // A connection that is lost meanwhile is for the client to say.
-    const consumers = await this.declare().then(
-      ({ consumerCount }) => consumerCount,
-      () => undefined,
-    )
+    const found = await this.declare().catch((error: unknown) => ({ error }))
     if (this.#closed) return
+    const consumers = 'error' in found ? undefined : found.consumerCount
+    if ('error' in found) this.#denied(found.error, failed)
+    else this.#deniedSince = undefined
     if (consumers && this.slots === 0) this.ask()
+    this.#notice(consumers)
     // A worker that holds all that it may consumes nothing for a while.
     if (consumers === 0 && this.slots === 0) this.#miss(failed)
     else this.#since = now()
     if (!this.#closed) this.#timer = setTimeout(() => void this.#look(failed), LOOK_MS)
+  }
+
+  /** A connection that is lost meanwhile is for the client to say. A queue whose machine is away may come back with it. */
+  #denied(error: unknown, failed: (error: PymarError) => void) {
+    const denial = this.#client.denialOf(this.#queue, error)
+    if (!denial) return
+    this.#deniedSince ??= now()
+    const waitedMs = now() - this.#deniedSince
+    if (denial.isFinal || waitedMs > this.#client.timeoutMs) failed(denial.error)
+    else if (waitedMs > SAY_AFTER_MS) this.#say(denial.error.message)
+  }
+
+  /** Those that hold all they may consume nothing either, but answer. Others were there, and are not. */
+  #notice(consumers: number | undefined) {
+    if (consumers !== 0) this.#aloneSince = undefined
+    else {
+      this.#aloneSince ??= now()
+      this.ask()
+    }
+    if (this.#aloneSince === undefined || now() - this.#aloneSince < SILENT_MS) return
+    for (const [worker, { at }] of this.#roster) if (now() - at > SILENT_MS) this.#roster.delete(worker)
+  }
+
+  #say(found: string) {
+    if (this.#said) return
+    this.#said = true
+    console.error(`${this.#settings.producer} waits: ${found}`)
   }
 
   #miss(failed: (error: PymarError) => void) {
@@ -132,10 +163,7 @@ export class Workers {
     if (waitedMs > workerTimeoutMs) {
       return failed(new PymarError('NO_WORKERS', `Cannot compute ${producer} within workerTimeoutMs ${workerTimeoutMs}: ${found}`))
     }
-    if (waitedMs > SAY_AFTER_MS && !this.#said) {
-      this.#said = true
-      console.error(`${producer} waits: ${found}`)
-    }
+    if (waitedMs > SAY_AFTER_MS) this.#say(found)
   }
 
   #others(): string {

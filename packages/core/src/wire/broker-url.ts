@@ -8,7 +8,14 @@ export interface Broker {
   readonly shown: string
   /** What the user wrote, with the password masked. */
   readonly named: string
+  /** Seconds without a word after which something is said; 0: nothing is. */
+  readonly heartbeatS: number
 }
+
+/** Where the URL does not say: the broker and we each notice a dead peer after two. */
+const HEARTBEAT_S = 10
+/** AMQP has two bytes for it. */
+const LONGEST_HEARTBEAT_S = 65_535
 
 /**
  * Reads what `-q`, the option `queue` and `PYMAR_QUEUE` take: `host`, `host:port`, or an `amqp(s)://` URL.
@@ -24,7 +31,12 @@ export function readBroker(named: string): Broker {
       `Cannot read broker "${mask(named)}" as it must be ${rule}; an IPv6 address stands in brackets`,
     )
   }
-  return { url: url.href, shown: mask(url.href), named: mask(named) }
+  const heartbeat = url.searchParams.get('heartbeat') ?? String(HEARTBEAT_S)
+  if (!(/^\d+$/.test(heartbeat) && Number(heartbeat) <= LONGEST_HEARTBEAT_S)) {
+    const rule = `heartbeat must be whole seconds up to ${LONGEST_HEARTBEAT_S}, or 0 for none`
+    throw new PymarError('INVALID_ARGUMENT', `Cannot read broker "${mask(named)}" as its ${rule}: it is "${heartbeat}"`)
+  }
+  return { url: url.href, shown: mask(url.href), named: mask(named), heartbeatS: Number(heartbeat) }
 }
 
 function parse(text: string): URL | undefined {

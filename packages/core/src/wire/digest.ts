@@ -17,7 +17,8 @@ export function digest(...values: readonly unknown[]): string {
 function add(hash: Hash, value: unknown, seen: Map<object, number>): void {
   if (typeof value !== 'object' || value === null) {
     // Not String(): there are two zeros.
-    hash.update(`${typeof value} ${Object.is(value, -0) ? '-0' : String(value)}\n`)
+    const text = Object.is(value, -0) ? '-0' : String(value)
+    hash.update(`${typeof value} ${text.length} ${text}\n`)
     return
   }
   const before = seen.get(value)
@@ -35,10 +36,14 @@ function add(hash: Hash, value: unknown, seen: Map<object, number>): void {
   for (const part of parts) add(hash, part, seen)
 }
 
+/** What has a primitive in an object's clothes. */
+const BOXES = [Number, String, Boolean, BigInt]
+
 function partsOf(value: object): readonly unknown[] {
   if (Array.isArray(value)) return value
   if (value instanceof Set) return [...value]
   if (value instanceof Map) return [...value].flat()
-  if (value instanceof Error) return [value.name, value.message]
+  if (value instanceof Error) return [value.name, value.message, value.cause, ...Object.entries(value).flat()]
+  if (BOXES.some((box) => value instanceof box)) return [value.valueOf()]
   return Object.entries(value).flat()
 }

@@ -104,6 +104,11 @@ export class HeldJob {
     this.#lease.send(task, { kind: 'partition', partition, attempt, ...(hint && { hint }), ...(slice && { slice }) } satisfies Task)
   }
 
+  /** Whether this attempt was given to its slots. */
+  has(index: number, attempt: number): boolean {
+    return this.#tasks.has(keyOf({ id: index, attempt }))
+  }
+
   isRunning(index: number, attempt: number): boolean {
     return this.#tasks.get(keyOf({ id: index, attempt }))?.running !== undefined
   }

@@ -74,10 +74,9 @@ export class HeldJobs {
   unheard(replyTo: string): void {
     const parked = this.#parked.get(replyTo) ?? []
     const ready = parked.filter((delivery) => this.#isWorth(delivery))
-    this.#parked.set(
-      replyTo,
-      parked.filter((delivery) => !ready.includes(delivery)),
-    )
+    const others = parked.filter((delivery) => !ready.includes(delivery))
+    if (others.length > 0) this.#parked.set(replyTo, others)
+    else this.#parked.delete(replyTo)
     for (const delivery of ready) this.#compute(delivery)
   }
 
@@ -131,7 +130,8 @@ export class HeldJobs {
     this.#parked.clear()
     for (const delivery of [...this.#settings.deliveries()]) {
       const job = this.#jobs.get(delivery.message.job)
-      if (job) job.giveBack(delivery.open)
+      // Otherwise it waits for its producer, or for its items.
+      if (job && delivery.open.some(([index, attempt]) => job.has(index, attempt))) job.giveBack(delivery.open)
       else this.#settings.giveBack(delivery)
     }
   }

@@ -1,6 +1,6 @@
 import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
-import { clearInterval, now, setInterval } from '../timers.ts'
+import { clearInterval, now, setInterval, withLimit } from '../timers.ts'
 import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-session.ts'
 import { MuteQueue } from '../transport/mute-queue.ts'
 import { decompressSync } from '../wire/compress.ts'
@@ -39,6 +39,8 @@ interface Receipt {
 /** Part of the broker's patience after which a message that is still held is acknowledged. */
 const EARLY = 0.5
 const LOOKS = 8
+/** A broker that is short of memory may answer nothing for as long as that lasts: a worker that leaves waits for so many milliseconds. */
+const CANCEL_LIMIT_MS = 2000
 /** A queue with replicas that does not answer, and cannot be deleted, is left alone for so many milliseconds. */
 const SILENCE_MS = 60_000
 
@@ -55,7 +57,9 @@ export class Intake {
   #queues: readonly ServedProducer[]
   /** What the broker calls the consumers, by queue. */
   readonly #tags = new Map<string, string>()
-  /** Queues with replicas that the broker does not answer for, and since when. */
+  /** Queues with replicas that have answered on this channel. */
+  readonly #answered = new Set<string>()
+  /** Those that the broker does not answer for, and since when. */
   readonly #silent = new Map<string, number>()
   #wanted = false
   #closing = false
@@ -93,7 +97,7 @@ export class Intake {
       this.#settings.say(`removed ${messageCount} ${messageCount === 1 ? 'message' : 'messages'} of tasks from ${queue}`)
     }
     this.#wanted = !this.#closing
-    await this.#adjust()
+    await this.#turnOver()
   }
 
   /** Takes tasks from the queue with replicas beside this one too. */
@@ -109,7 +113,8 @@ export class Intake {
   async close(graceMs: number): Promise<void> {
     this.#closing = true
     this.#wanted = false
-    await this.#adjust()
+    // What a broker that does not answer still gives goes back.
+    await withLimit(this.#adjust(), CANCEL_LIMIT_MS, 'the broker does not answer').catch(() => {})
     if (this.#held.size > 0) {
       const late = setInterval(() => this.#emptied?.(), graceMs + 1)
       await new Promise<void>((emptied) => {
@@ -135,42 +140,54 @@ export class Intake {
     if (channel !== this.#channel) return
     this.#channel = undefined
     this.#tags.clear()
+    this.#answered.clear()
     for (const receipt of this.#held.values()) {
       receipt.stale ||= receipt.tag !== undefined
       receipt.tag = undefined
     }
   }
 
-  /** Consumes, or does not, as it is wanted now. */
+  /** Consumes, or does not, as it is wanted now. A channel that closes meanwhile takes its consumers with it. */
   #adjust(): Promise<void> {
-    const turn = async () => {
-      const channel = this.#channel
-      if (!channel) return
-      if (!this.#wanted) {
-        for (const [queue, tag] of [...this.#tags]) {
-          this.#tags.delete(queue)
-          await channel.cancel(tag)
-        }
-        return
-      }
-      // Those with replicas last: one that does not answer keeps the others waiting.
-      const missing = this.#queues.filter(({ queue }) => !this.#tags.has(queue)).sort((a, b) => a.queue.length - b.queue.length)
-      for (const served of missing) {
-        // It may have ended while nobody consumed it.
-        const consuming = channel.assertQueue(served.queue, queueOptions(served.queue, 'tasks')).then(() => this.#consume(channel, served))
-        const tag = await (this.#settings.served.includes(served) ? consuming : this.#settings.orDelete(served.queue, consuming))
-        if (channel === this.#channel) this.#tags.set(served.queue, tag)
-      }
-      const [first, ...others] = this.#queues
-      if (missing.length > 0) this.#queues = first ? [...others, first] : others
-    }
-    // A channel that closes meanwhile takes its consumers with it.
-    this.#turn = this.#turn.then(turn).catch((error) => {
+    return this.#turnOver().catch(() => {})
+  }
+
+  /** @throws {Error} Why tasks cannot be taken. */
+  #turnOver(): Promise<void> {
+    const turned = this.#turn.then(() => (this.#wanted ? this.#consumeAll() : this.#cancelAll()))
+    this.#turn = turned.catch((error) => {
       if (!(error instanceof MuteQueue)) return this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
       this.#leaveAlone(error)
       this.#settings.cancelled()
     })
-    return this.#turn
+    return turned
+  }
+
+  async #cancelAll() {
+    for (const [queue, tag] of [...this.#tags]) {
+      this.#tags.delete(queue)
+      await this.#channel?.cancel(tag)
+    }
+  }
+
+  async #consumeAll() {
+    const channel = this.#channel
+    if (!channel) return
+    const missing = this.#queues.filter(({ queue }) => !this.#tags.has(queue))
+    // Those that may be mute last: they keep the others waiting.
+    const mayBeMute = (served: ServedProducer) => !this.#settings.served.includes(served) && !this.#answered.has(served.queue)
+    for (const served of missing.sort((a, b) => Number(mayBeMute(a)) - Number(mayBeMute(b)))) {
+      const { queue } = served
+      // It may have ended while nobody consumed it.
+      const consuming = channel.assertQueue(queue, queueOptions(queue, 'tasks')).then(() => this.#consume(channel, served))
+      const tag = await (mayBeMute(served) ? this.#settings.orDelete(queue, consuming) : consuming)
+      if (channel !== this.#channel) return
+      this.#tags.set(queue, tag)
+      this.#answered.add(queue)
+    }
+    // The next time another one is first.
+    const [first, ...others] = this.#queues
+    if (first && missing.length > 0) this.#queues = [...others, first]
   }
 
   /** The others go on without it: for a while, where it is as it was. */

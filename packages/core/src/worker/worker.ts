@@ -67,6 +67,8 @@ export class Worker implements LinkOwner {
   readonly #joiner = new Joiner()
   readonly #jobs: HeldJobs
   #connectedBefore = false
+  /** Whether it has said that it waits for its broker. */
+  #isWaiting = false
   #closing: Promise<void> | undefined
   /** Why it left by itself. */
   #failure: unknown
@@ -149,7 +151,8 @@ export class Worker implements LinkOwner {
     for (const { queue } of this.served)
       if ((await this.#link.consumersOf(replicaOf(queue))) !== undefined) await this.#intake.takeReplica(queue)
     if (this.#connectedBefore) {
-      this.#settings.log('connected again')
+      this.#settings[this.#isWaiting ? 'say' : 'log']('connected again')
+      this.#isWaiting = false
       this.#fetches.repeat()
       this.#replies.flush()
     }
@@ -162,6 +165,7 @@ export class Worker implements LinkOwner {
 
   /** A broker may come up after its workers. */
   waiting(error: PymarError): void {
+    this.#isWaiting = true
     this.#settings.say(`waits for its broker: ${error.message}`)
   }
 
