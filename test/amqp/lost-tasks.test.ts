@@ -5,11 +5,14 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect } from 'amqplib'
 import { pack } from '../../packages/core/dist/wire/frame.js'
+import { answer, CHAOS, start as startChaos } from '../chaos/row.ts'
 import { Busy, Items } from '../jobs/busy.mjs'
+import { Chaos } from '../jobs/chaos.mjs'
 import { Endless, Sum } from '../jobs/faults.ts'
 import { Long } from '../jobs/long.mjs'
 import { start, until } from '../processes.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
 import { namespace, startWorker } from './workers.ts'
 
 const ANSWER = Array.from({ length: 100 }, (_, i) => i).join(' ')
@@ -37,6 +40,28 @@ test('a job whose queue is deleted is computed all the same', needs('amqp'), asy
   for await (const _ of job.partials()) if (++done === 5) await channel.deleteQueue(`pymar.1.${namespace}.Busy.${queue}`)
   assert.equal(await job, ANSWER)
   await model.close()
+  assert.equal(await worker.end(), 0)
+})
+
+test('what a worker has dropped is computed when its producer comes back, though others fill the queue', needs('amqp'), async () => {
+  const proxy = await TcpProxy.open(serverUrl('amqp'))
+  const worker = await startWorker(CHAOS, '-w', '1', '-v', '-p', 'Chaos')
+  const away = startChaos({ items: 40, ms: 100 }, { ...options(), queue: proxy.url })
+  for await (const _ of away.partials()) break
+  // More than are sent at once, so that the queue is not empty before they are done.
+  const asked = Chaos.WORKERS_NUMBER
+  Chaos.WORKERS_NUMBER = 2500
+  const over = new AbortController()
+  const backlog = startChaos({ items: 2500, ms: 20 }, { ...options(), signal: over.signal })
+  Chaos.WORKERS_NUMBER = asked
+  proxy.accept(false)
+  proxy.cut()
+  await until('it is dropped', () => worker.said().includes('drops what'), 15_000)
+  proxy.accept(true)
+  assert.equal(await away, await answer(40))
+  over.abort()
+  await assert.rejects(backlog, { code: 'CANCELLED' })
+  proxy.close()
   assert.equal(await worker.end(), 0)
 })
 

@@ -102,37 +102,6 @@ row('version skew: the task never reaches a worker with another job file, and bo
   assert.equal(await worker.end(), 0)
 })
 
-row('two producers with long tasks on one slot: neither waits until the other is done', amqp, async () => {
-  const worker = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-p', 'SlowReduce')
-  const long = start({ items: 1200, ms: 5 }, broker())
-  for await (const _ of long.partials()) break
-  let done = 0
-  const counted = (async () => {
-    for await (const _ of long.partials()) done++
-  })()
-  assert.equal(await SlowReduce.map([0, 0, 0, 0], broker()), 0)
-  assert.ok(done < 30, `${done} of 40 partitions were done before the other job`)
-  await Promise.all([counted, assert.doesNotReject(long)])
-  assert.equal(await worker.end(), 0)
-})
-
-row('a queue that the broker does not let us have: BROKER, and other jobs go on', amqp, async () => {
-  const worker = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos')
-  const fingerprint = /Chaos \(?fingerprint (\w+)|fingerprint (\w+)/.exec(worker.said())
-  const model = await connect(serverUrl('amqp'), { noDelay: true })
-  const channel = await model.createChannel()
-  const queue = `pymar.1.${namespace}-other.Chaos.${fingerprint?.[1] ?? fingerprint?.[2]}`
-  await channel.assertQueue(queue, { durable: true, expires: 60_000, messageTtl: 1 })
-  await using producer = new Chaos({ ...broker() })
-  const good = producer.map(new DataSourceFactory(Script, { params: { items: 200, ms: 5 } }))
-  const denied = start({ items: 40 }, { ...broker(), namespace: `${namespace}-other` })
-  await assert.rejects(denied, { code: 'BROKER', message: /Cannot declare queue pymar\.1\..*PRECONDITION.*namespace/ })
-  assert.equal(await good, await answer(200))
-  await channel.deleteQueue(queue)
-  await model.close()
-  assert.equal(await worker.end(), 0)
-})
-
 row('version skew: the task never reaches a worker of another protocol, and both sides say why', amqp, async (_, t) => {
   const worker = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos')
   const model = await connect(serverUrl('amqp'), { noDelay: true })

@@ -9,7 +9,7 @@ import { AttemptSet } from './attempt-set.ts'
 import { EarlierRuns, LiveRun } from './earlier-runs.ts'
 import { LostTasks } from './lost-tasks.ts'
 import { Pace } from './pace.ts'
-import { type Attempt, type AttemptId, type Channel, type ChannelEvents, type JobSpec, keyOf } from './port.ts'
+import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
 import { type PartitionAttempt, TaskBatches } from './task-batch.ts'
 import type { Workers } from './workers.ts'
 
@@ -131,15 +131,12 @@ export class AmqpChannel implements Channel, JobPost {
 
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
     if (message.type === 'here') {
-      const holds = new Set<string>()
       for (const [job, id, attempt, isRunning] of message.holds) {
         if (job !== this.#job.id) continue
-        holds.add(keyOf({ id, attempt }))
         this.#lost.held({ id, attempt })
         // That it had begun may have been said to a broker that has lost it since.
         if (isRunning) this.#answer({ type: 'started', job, index: id, attempt }, { id, attempt }, undefined, worker)
       }
-      this.#lost.heard(worker, holds)
       return this.#workers.here(worker, message)
     }
     if (message.type === 'leaving') {

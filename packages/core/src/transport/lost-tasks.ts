@@ -31,7 +31,7 @@ const MISSES = 2
  * Finds tasks that no broker would give to anybody again.
  *
  * Tasks may be lost with their queue: somebody empties it, or deletes it. One that was out both times when the queue was seen
- * empty, and that no worker says it holds, is one of them; or that somebody had begun and holds no more. And tasks that were acknowledged early are lost with their worker. Those that were not are
+ * empty, and that no worker says it holds, is one of them. And tasks that were acknowledged early are lost with their worker. Those that were not are
  * given to another worker: that is counted, since a partition may be what ends them all.
  */
 export class LostTasks {
@@ -47,8 +47,6 @@ export class LostTasks {
   readonly #holders = new Map<PartitionAttempt, string>()
   /** Workers that have begun an attempt, and may have it no more. */
   readonly #beginners = new Map<PartitionAttempt, Set<string>>()
-  /** Attempts that all who had begun them hold no more, as they say. */
-  readonly #dropped = new Set<PartitionAttempt>()
   /** Looks in a row that did not find a worker. */
   readonly #misses = new Map<string, number>()
 
@@ -80,14 +78,6 @@ export class LostTasks {
   /** A worker computes this attempt. */
   began(attempt: PartitionAttempt, worker: string): void {
     this.#beginners.set(attempt, (this.#beginners.get(attempt) ?? new Set()).add(worker))
-    this.#dropped.delete(attempt)
-  }
-
-  /** A worker has said all that it holds, by {@link keyOf}. Of what it had begun the answer is on its way, or it has dropped it, having missed us for a while. */
-  heard(worker: string, holds: ReadonlySet<string>): void {
-    for (const [attempt, workers] of this.#beginners) {
-      if (!holds.has(keyOf(attempt)) && workers.delete(worker) && workers.size === 0) this.#dropped.add(attempt)
-    }
   }
 
   /** A worker has left in order, and nothing was lost with it. */
@@ -121,14 +111,11 @@ export class LostTasks {
     const { sent } = this.#settings
     const isOut = (attempt: PartitionAttempt) => sent.has(attempt)
     const waiting = await this.#settings.waiting().catch(() => undefined)
-    const mayBeLost = (attempt: PartitionAttempt) => waiting === 0 || this.#dropped.has(attempt)
-    const isHeld = (attempt: PartitionAttempt) => this.#holders.has(attempt) || this.#held.has(keyOf(attempt))
-    const lost = [...this.#suspects].filter((attempt) => isOut(attempt) && mayBeLost(attempt) && !isHeld(attempt))
-    this.#suspects = new Set(waiting === 0 ? sent : this.#dropped)
-    for (const attempt of lost) this.#settings.again(attempt)
+    const lost = [...this.#suspects].filter((attempt) => isOut(attempt) && !this.#holders.has(attempt) && !this.#held.has(keyOf(attempt)))
+    this.#suspects = new Set(waiting === 0 ? sent : [])
+    if (waiting === 0) for (const attempt of lost) this.#settings.again(attempt)
     this.#held.clear()
-    for (const known of [this.#holders, this.#beginners, this.#dropped])
-      for (const attempt of known.keys()) if (!isOut(attempt)) known.delete(attempt)
+    for (const known of [this.#holders, this.#beginners]) for (const attempt of known.keys()) if (!isOut(attempt)) known.delete(attempt)
     await this.#lookAtWorkers()
     if (sent.size > 0) this.#settings.ask()
   }

@@ -85,10 +85,19 @@ export class HeldJobs {
     const mine = [...this.#settings.deliveries()].filter((delivery) => delivery.replyTo === replyTo)
     const goesOn =
       mine.some((delivery) => this.#isWorth(delivery)) || [...this.#jobs.values()].some((job) => job.replyTo === replyTo && job.keep)
-    if (!goesOn) return this.gone(replyTo)
     this.#parked.delete(replyTo)
+    if (!goesOn) return this.#returnAll(replyTo, mine)
     // What is to be fetched for them will not come; whoever goes on with the job sends them again.
     for (const delivery of mine) if (!this.#isWorth(delivery)) delivery.drop()
+  }
+
+  /** It may come back before its queue ends, and then finds there what it is to send again. */
+  #returnAll(replyTo: string, deliveries: readonly Delivery[]) {
+    if (deliveries.length > 0) this.#settings.log(`drops what ${replyTo} has sent: nobody waits there for answers`)
+    for (const { message, open } of deliveries)
+      for (const [index, attempt] of open) this.#settings.replies.send(replyTo, { type: 'returned', job: message.job, index, attempt })
+    for (const { message } of deliveries) this.#drop(message.job)
+    for (const { id } of [...this.#jobs.values()].filter((job) => job.replyTo === replyTo)) this.#drop(id)
   }
 
   /** Whether it can be computed, and is worth that, without its producer. */
