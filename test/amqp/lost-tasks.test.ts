@@ -43,16 +43,20 @@ test('a job whose queue is deleted is computed all the same', needs('amqp'), asy
   assert.equal(await worker.end(), 0)
 })
 
-test('what a worker has dropped is computed when its producer comes back, though others fill the queue', needs('amqp'), async () => {
+test('what a worker has dropped is computed when its producer comes back, though others fill the queue', needs('amqp'), async (t) => {
   const proxy = await TcpProxy.open(serverUrl('amqp'))
+  const over = new AbortController()
+  t.after(() => {
+    over.abort()
+    proxy.close()
+  })
   const worker = await startWorker(CHAOS, '-w', '1', '-v', '-p', 'Chaos')
-  const away = startChaos({ items: 40, ms: 100 }, { ...options(), queue: proxy.url })
+  const away = startChaos({ items: 40, ms: 250 }, { ...options(), queue: proxy.url })
   for await (const _ of away.partials()) break
   // More than are sent at once, so that the queue is not empty before they are done.
   const asked = Chaos.WORKERS_NUMBER
-  Chaos.WORKERS_NUMBER = 2500
-  const over = new AbortController()
-  const backlog = startChaos({ items: 2500, ms: 20 }, { ...options(), signal: over.signal })
+  Chaos.WORKERS_NUMBER = 4000
+  const backlog = startChaos({ items: 4000, ms: 20 }, { ...options(), signal: over.signal })
   Chaos.WORKERS_NUMBER = asked
   proxy.accept(false)
   proxy.cut()
@@ -61,7 +65,6 @@ test('what a worker has dropped is computed when its producer comes back, though
   assert.equal(await away, await answer(40))
   over.abort()
   await assert.rejects(backlog, { code: 'CANCELLED' })
-  proxy.close()
   assert.equal(await worker.end(), 0)
 })
 

@@ -1,5 +1,5 @@
 import type { PymarError } from '../errors.ts'
-import { nextTick } from '../timers.ts'
+import { nextTick, setTimeout } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
 import { toWorkersOf } from '../wire/names.ts'
@@ -15,6 +15,8 @@ import type { Workers } from './workers.ts'
 
 /** Tasks that are out at once: many times what workers hold, so that one that joins late finds some. */
 const WINDOW = 1024
+/** Milliseconds before a broker is asked again that has not answered. */
+const AGAIN_MS = 1000
 /** How an attempt ended whose worker nobody finds any more. */
 const GONE = 'its worker is gone'
 
@@ -130,6 +132,7 @@ export class AmqpChannel implements Channel, JobPost {
   }
 
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
+    this.#workers.heard(worker)
     if (message.type === 'here') {
       for (const [job, id, attempt, isRunning] of message.holds) {
         if (job !== this.#job.id) continue
@@ -152,9 +155,7 @@ export class AmqpChannel implements Channel, JobPost {
     this.#workers.ask()
     void this.#lost.reconnected()
     void this.#earlier.take()
-    this.#sendUnconfirmed().catch(() => {
-      // That connection is lost too, and the next one brings another try.
-    })
+    this.#insist(() => this.#sendUnconfirmed())
   }
 
   failed(error: PymarError): void {
@@ -167,11 +168,20 @@ export class AmqpChannel implements Channel, JobPost {
 
   unroutable(message: TaskMessage): void {
     // The queue was deleted, or nobody used it for long.
-    this.#workers.declare().then(
-      () => this.#sendAgain(message),
-      // The connection is lost too, and the next one finds no queue.
-      () => {},
-    )
+    this.#insist(async () => {
+      await this.#workers.declare()
+      this.#sendAgain(message)
+    })
+  }
+
+  /** Does what the broker may not have an answer for yet. A connection that is lost meanwhile ends that: the next one finds what is to be done. */
+  #insist(work: () => Promise<void>) {
+    const { session } = this.#client
+    work().catch(() => {
+      setTimeout(() => {
+        if (!this.#closed && session && session === this.#client.session) this.#insist(work)
+      }, AGAIN_MS).unref()
+    })
   }
 
   async #collect(run: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { PymarError } from '../errors.ts'
 import { clearTimeout, setTimeout } from '../timers.ts'
-import type { Broker } from '../wire/broker-url.ts'
+import { type Broker, HEARTBEAT_S } from '../wire/broker-url.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { type Parcel, pack, unpack } from '../wire/frame.ts'
 import { HELLO, hello } from '../wire/hello.ts'
@@ -21,7 +21,7 @@ import type { Message, Session } from './amqp-session.ts'
 import { denialOf } from './broker-error.ts'
 import { collectAnswers } from './earlier-runs.ts'
 import { Inbox } from './inbox.ts'
-import { orDelete } from './mute-queue.ts'
+import { MuteQueues } from './mute-queue.ts'
 import type { Roster } from './workers.ts'
 
 /** What the jobs of this process are told, each of what is its own. */
@@ -59,6 +59,7 @@ export class AmqpClient implements LinkOwner {
   readonly #broker: Broker
   readonly #link: Link
   readonly #inbox: Inbox
+  readonly #mute: MuteQueues
   readonly #jobs = new Map<string, JobPost>()
   readonly #rosters = new Map<string, Roster>()
   #connectedOnce = false
@@ -79,6 +80,7 @@ export class AmqpClient implements LinkOwner {
     const plain = replyQueue(namespace, keptJob ?? id)
     this.replyTo = quorum ? replicaOf(plain) : plain
     this.#link = new Link(link, this)
+    this.#mute = new MuteQueues(this.#link)
     this.#inbox = new Inbox(this.replyTo, {
       told: (message, payload, worker) => this.#tell(message, payload, worker),
       otherVersion: (worker, protocol) => this.#each((post) => post.otherVersion(worker, protocol)),
@@ -102,9 +104,9 @@ export class AmqpClient implements LinkOwner {
     return this.#link.session
   }
 
-  /** Milliseconds after which the broker misses a machine that is gone, if its heartbeat is as ours: it counts whole ones, and needs two. */
+  /** Milliseconds after which the broker misses a machine that is gone, if its heartbeat was as ours: it counts whole ones, and needs two. */
   get missedMs(): number {
-    return (3 * this.#broker.heartbeatS + 1) * 1000
+    return (3 * (this.#broker.heartbeatS || HEARTBEAT_S) + 1) * 1000
   }
 
   /** Whether what is said now is heard, as far as is known. */
@@ -228,7 +230,7 @@ export class AmqpClient implements LinkOwner {
 
   async setup({ channel }: Session): Promise<void> {
     const consuming = this.#inbox.consume(channel, queueOptions(this.replyTo, this.#kind))
-    await (this.#quorum ? orDelete(this.#link, this.replyTo, consuming) : consuming)
+    await (this.#quorum ? this.#mute.wait(this.replyTo, consuming) : consuming)
     for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
     const again = this.#connectedOnce
     this.#connectedOnce = true

@@ -39,6 +39,7 @@ export interface LinkSettings {
 
 /** Milliseconds for an answer about a queue: a broker that has just been started may never give it for one with replicas (seen on 3.10). */
 const ANSWER_LIMIT_MS = 10_000
+const SETUP_LIMIT_MS = 60_000
 const NO_ANSWER = 'the broker does not answer'
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
@@ -221,8 +222,7 @@ export class Link {
     // Before it is set up: tasks come as soon as they are asked for, and their answers must find a way.
     this.#session = session
     try {
-      const setup = this.#owner.setup(session)
-      await (leftMs === Number.POSITIVE_INFINITY ? setup : withLimit(setup, leftMs, NO_ANSWER))
+      await withLimit(this.#owner.setup(session), Math.min(SETUP_LIMIT_MS, leftMs), NO_ANSWER)
       if (gone) throw new Error('the connection was lost while it was set up')
       this.#ready = true
       this.#wasReady = true

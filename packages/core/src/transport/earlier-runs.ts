@@ -79,7 +79,8 @@ export class EarlierRuns {
 }
 
 function liveError(cause: LiveRun): PymarError {
-  const advice = 'let it end, or name another file; a copy of its checkpoint is the same job'
+  const advice =
+    'let it end, or name another file: a copy of its checkpoint is the same job; if its machine is gone, wait until the broker has noticed'
   return new PymarError('CHECKPOINT', `Cannot go on with a job that another process computes: ${cause.message}; ${advice}`, { cause })
 }
 

@@ -19,11 +19,11 @@ const SAY_AFTER_MS = 2000
 const LOOK_MS = 1000
 /** Workers are asked every five seconds; one that has not answered for so long, in milliseconds, is not there. */
 const STALE_MS = 12_000
-/** Where nobody consumes they are asked each second, and one that is silent for so long, in milliseconds, is not there. */
-const SILENT_MS = 3000
+/** Where nobody consumes they are asked at each look, and one that is silent for so many is not there. Looks, since a process that was busy hears late. */
+const SILENT_LOOKS = 5
 
 /** Workers of one queue, with when each was last heard of. */
-export type Roster = Map<string, { readonly slots: number; readonly at: number }>
+export type Roster = Map<string, { readonly slots: number; at: number }>
 
 /** Who takes the tasks of one job's queue. */
 export class Workers {
@@ -37,8 +37,8 @@ export class Workers {
   readonly #foreigners = new Map<string, number>()
   /** When a worker was last seen, or it was begun to look for one. */
   #since = now()
-  /** Since when nobody consumes its queue. */
-  #aloneSince: number | undefined
+  /** Looks in a row that found nobody who consumes its queue. */
+  #aloneLooks = 0
   /** Since when the broker does not let it have its queue. */
   #deniedSince: number | undefined
   #timer: NodeJS.Timeout | undefined
@@ -96,6 +96,12 @@ export class Workers {
     else this.#strangers.set(worker, fingerprint)
   }
 
+  /** A worker has said something, whatever it was. */
+  heard(worker: string): void {
+    const seen = this.#roster.get(worker)
+    if (seen) seen.at = now()
+  }
+
   otherVersion(worker: string, protocol: number): void {
     this.#foreigners.set(worker, protocol)
   }
@@ -114,8 +120,8 @@ export class Workers {
     const found = await this.declare().catch((error: unknown) => ({ error }))
     if (this.#closed) return
     const consumers = 'error' in found ? undefined : found.consumerCount
-    if ('error' in found) this.#denied(found.error, failed)
-    else this.#deniedSince = undefined
+    if ('error' in found && this.#isDenied(found.error, failed)) return
+    if (!('error' in found)) this.#deniedSince = undefined
     if (consumers && this.slots === 0) this.ask()
     this.#notice(consumers)
     // A worker that holds all that it may consumes nothing for a while.
@@ -125,24 +131,23 @@ export class Workers {
   }
 
   /** A connection that is lost meanwhile is for the client to say. A queue whose machine is away may come back with it. */
-  #denied(error: unknown, failed: (error: PymarError) => void) {
+  #isDenied(error: unknown, failed: (error: PymarError) => void): boolean {
     const denial = this.#client.denialOf(this.#queue, error)
-    if (!denial) return
+    if (!denial) return false
     this.#deniedSince ??= now()
     const waitedMs = now() - this.#deniedSince
-    if (denial.isFinal || waitedMs > this.#client.timeoutMs) failed(denial.error)
+    const isFinal = denial.isFinal || waitedMs > this.#client.timeoutMs
+    if (isFinal) failed(denial.error)
     else if (waitedMs > SAY_AFTER_MS) this.#say(denial.error.message)
+    return isFinal
   }
 
   /** Those that hold all they may consume nothing either, but answer. Others were there, and are not. */
   #notice(consumers: number | undefined) {
-    if (consumers !== 0) this.#aloneSince = undefined
-    else {
-      this.#aloneSince ??= now()
-      this.ask()
-    }
-    if (this.#aloneSince === undefined || now() - this.#aloneSince < SILENT_MS) return
-    for (const [worker, { at }] of this.#roster) if (now() - at > SILENT_MS) this.#roster.delete(worker)
+    this.#aloneLooks = consumers === 0 ? this.#aloneLooks + 1 : 0
+    if (this.#aloneLooks > 0) this.ask()
+    if (this.#aloneLooks < SILENT_LOOKS) return
+    for (const [worker, { at }] of this.#roster) if (now() - at > SILENT_LOOKS * LOOK_MS) this.#roster.delete(worker)
   }
 
   #say(found: string) {

@@ -13,7 +13,7 @@ export interface Broker {
 }
 
 /** Where the URL does not say: the broker and we each notice a dead peer after two. */
-const HEARTBEAT_S = 10
+export const HEARTBEAT_S = 10
 /** AMQP has two bytes for it. */
 const LONGEST_HEARTBEAT_S = 65_535
 

@@ -1,6 +1,6 @@
 import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
-import { clearInterval, now, setInterval, withLimit } from '../timers.ts'
+import { clearInterval, now, setInterval, setTimeout, withLimit } from '../timers.ts'
 import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-session.ts'
 import { MuteQueue } from '../transport/mute-queue.ts'
 import { decompressSync } from '../wire/compress.ts'
@@ -21,7 +21,7 @@ export interface IntakeSettings {
   /** A queue was taken away, or does not answer. */
   cancelled(): void
   /** Waits until a queue with replicas is consumed. @throws {MuteQueue} If it does not answer. */
-  orDelete<T>(queue: string, consuming: Promise<T>): Promise<T>
+  unlessMute<T>(queue: string, consuming: Promise<T>): Promise<T>
   log(line: string): void
   say(line: string): void
 }
@@ -41,7 +41,8 @@ const EARLY = 0.5
 const LOOKS = 8
 /** A broker that is short of memory may answer nothing for as long as that lasts: a worker that leaves waits for so many milliseconds. */
 const CANCEL_LIMIT_MS = 2000
-/** A queue with replicas that does not answer, and cannot be deleted, is left alone for so many milliseconds. */
+/** A queue with replicas that does not answer is left alone for so many milliseconds; and for so many where it cannot be deleted. */
+const SOON_MS = 5000
 const SILENCE_MS = 60_000
 
 /**
@@ -59,7 +60,7 @@ export class Intake {
   readonly #tags = new Map<string, string>()
   /** Queues with replicas that have answered on this channel. */
   readonly #answered = new Set<string>()
-  /** Those that the broker does not answer for, and since when. */
+  /** Those that the broker does not answer for, and until when they are left alone. */
   readonly #silent = new Map<string, number>()
   #wanted = false
   #closing = false
@@ -103,7 +104,7 @@ export class Intake {
   /** Takes tasks from the queue with replicas beside this one too. */
   takeReplica(queue: string): Promise<void> {
     const replica = replicaOf(queue)
-    if (now() - (this.#silent.get(replica) ?? Number.NEGATIVE_INFINITY) < SILENCE_MS) return this.#turn
+    if (now() < (this.#silent.get(replica) ?? 0)) return this.#turn
     const plain = this.#queues.find((served) => served.queue === queue)
     if (plain && !this.#queues.some((served) => served.queue === replica)) this.#queues = [...this.#queues, { ...plain, queue: replica }]
     return this.#adjust()
@@ -154,11 +155,16 @@ export class Intake {
 
   /** @throws {Error} Why tasks cannot be taken. */
   #turnOver(): Promise<void> {
-    const turned = this.#turn.then(() => (this.#wanted ? this.#consumeAll() : this.#cancelAll()))
+    let channel: Channel | undefined
+    const turned = this.#turn.then(() => {
+      channel = this.#channel
+      return this.#wanted ? this.#consumeAll() : this.#cancelAll()
+    })
     this.#turn = turned.catch((error) => {
-      if (!(error instanceof MuteQueue)) return this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
-      this.#leaveAlone(error)
-      this.#settings.cancelled()
+      if (error instanceof MuteQueue) this.#leaveAlone(error)
+      else this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
+      // What it has asked for may be answered yet, and would not be known.
+      if (channel === this.#channel && !this.#closing) this.#settings.cancelled()
     })
     return turned
   }
@@ -180,7 +186,7 @@ export class Intake {
       const { queue } = served
       // It may have ended while nobody consumed it.
       const consuming = channel.assertQueue(queue, queueOptions(queue, 'tasks')).then(() => this.#consume(channel, served))
-      const tag = await (mayBeMute(served) ? this.#settings.orDelete(queue, consuming) : consuming)
+      const tag = await (mayBeMute(served) ? this.#settings.unlessMute(queue, consuming) : consuming)
       if (channel !== this.#channel) return
       this.#tags.set(queue, tag)
       this.#answered.add(queue)
@@ -191,11 +197,15 @@ export class Intake {
   }
 
   /** The others go on without it: for a while, where it is as it was. */
-  #leaveAlone({ message, queue, isDeleted }: MuteQueue) {
-    if (isDeleted) return this.#settings.say(message)
-    this.#silent.set(queue, now())
+  #leaveAlone({ message, queue, became }: MuteQueue) {
+    if (became === 'deleted') return this.#settings.say(message)
+    const ms = became === 'as it was' ? SOON_MS : SILENCE_MS
+    this.#silent.set(queue, now() + ms)
+    const plain = this.#settings.served.find((served) => replicaOf(served.queue) === queue)
+    // By itself: whoever has sent something to that queue may not be heard before it answers.
+    if (plain) setTimeout(() => void this.takeReplica(plain.queue), ms + 1).unref()
     this.#queues = this.#queues.filter((served) => served.queue !== queue)
-    this.#settings.say(`${message}; its tasks wait, and it is asked again in ${SILENCE_MS / 1000} s`)
+    this.#settings.say(`${message}; its tasks wait, and it is asked again in ${ms / 1000} s`)
   }
 
   async #consume(channel: Channel, { producer, queue }: ServedProducer): Promise<string> {

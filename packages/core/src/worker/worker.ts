@@ -8,7 +8,7 @@ import { outputEnded } from '../slot/prefix-output.ts'
 import { keepAlive } from '../timers.ts'
 import { Link, type LinkOwner, type LinkSettings } from '../transport/amqp-link.ts'
 import type { ConsumeMessage, Message, Session } from '../transport/amqp-session.ts'
-import { orDelete } from '../transport/mute-queue.ts'
+import { MuteQueues } from '../transport/mute-queue.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
 import { HELLO, hello, otherProtocol } from '../wire/hello.ts'
@@ -88,6 +88,7 @@ export class Worker implements LinkOwner {
     this.#link = new Link(settings.link, this)
     this.#replies = new Replies(this.#link, () => this.#id)
     this.#fetches = new Fetches((replyTo, wanted) => this.#replies.send(replyTo, { type: 'fetch', ...wanted }))
+    const mute = new MuteQueues(this.#link)
     this.#intake = new Intake({
       served: this.served,
       credit: this.#credit,
@@ -97,7 +98,7 @@ export class Worker implements LinkOwner {
       take: (delivery) => this.#jobs.take(delivery),
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
-      orDelete: (queue, consuming) => orDelete(this.#link, queue, consuming),
+      unlessMute: (queue, consuming) => mute.wait(queue, consuming),
     })
     this.#jobs = new HeldJobs({
       pool,
