@@ -1,14 +1,9 @@
-// Queues with replicas: on one machine that is killed, and in a cluster that loses one.
+// Queues with replicas, on one machine that is killed.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { namespace, startWorker } from '../amqp/workers.ts'
-import type { RabbitNode } from '../servers/rabbitmq.ts'
-import { makeTemporaryFolder } from '../servers/temporary-folder.ts'
-import { TcpProxy } from '../tcp-proxy.ts'
 import { noBroker, ownNode } from './own-node.ts'
 import { answer, CHAOS, row, start } from './row.ts'
-
-const { signal } = new AbortController()
 
 describe('queues with replicas', { skip: noBroker }, () => {
   const own = ownNode()
@@ -48,31 +43,4 @@ describe('queues with replicas', { skip: noBroker }, () => {
       assert.equal(await one.end(), 0)
     })
   }
-
-  row('queues with replicas, in a cluster of three of which one is killed: the job goes on over another', {}, async (next, t) => {
-    const nodes: RabbitNode[] = []
-    for (let i = 0; i < 2; i++) {
-      const folder = makeTemporaryFolder('pymar-cluster')
-      const node = await own.node.startNext(folder.path, signal)
-      nodes.push(node)
-      t.after(async () => {
-        await node.stop()
-        folder.remove()
-      })
-    }
-    const [first, second] = nodes as [RabbitNode, RabbitNode]
-    const proxy = await TcpProxy.open(first.url)
-    t.after(() => proxy.close())
-    const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', proxy.url)
-    const job = start({ items: 200, ms: 10 }, { queue: proxy.url, namespace, quorum: true })
-    const enough = Math.floor(20 * next())
-    let done = 0
-    for await (const _ of job.partials()) {
-      if (++done !== enough) continue
-      proxy.target = new URL(second.url)
-      await first.down('kill')
-    }
-    assert.equal(await job, await answer(200))
-    assert.equal(await one.end(), 0)
-  })
 })

@@ -20,6 +20,8 @@ export interface IntakeSettings {
   holding(delivery: Delivery, known: () => void): void
   /** A queue was taken away, or does not answer. */
   cancelled(): void
+  /** Declares a queue. Says why that cannot be done now, where its machine is away. @throws {Error} If it is refused. */
+  declare(queue: string): Promise<string | undefined>
   /** Waits until a queue with replicas is consumed. @throws {MuteQueue} If it does not answer. */
   unlessMute<T>(queue: string, consuming: Promise<T>): Promise<T>
   log(line: string): void
@@ -161,7 +163,7 @@ export class Intake {
       return this.#wanted ? this.#consumeAll() : this.#cancelAll()
     })
     this.#turn = turned.catch((error) => {
-      if (error instanceof MuteQueue) this.#leaveAlone(error)
+      if (error instanceof MuteQueue) this.#leaveMute(error)
       else this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
       // What it has asked for may be answered yet, and would not be known.
       if (channel === this.#channel && !this.#closing) this.#settings.cancelled()
@@ -185,9 +187,16 @@ export class Intake {
     for (const served of missing.sort((a, b) => Number(mayBeMute(a)) - Number(mayBeMute(b)))) {
       const { queue } = served
       // It may have ended while nobody consumed it.
-      const consuming = channel.assertQueue(queue, queueOptions(queue, 'tasks')).then(() => this.#consume(channel, served))
+      const away = await this.#settings.declare(queue)
+      if (channel !== this.#channel) return
+      if (away) {
+        this.#leaveAlone(served, away, SOON_MS)
+        continue
+      }
+      const consuming = this.#consume(channel, served)
       const tag = await (mayBeMute(served) ? this.#settings.unlessMute(queue, consuming) : consuming)
       if (channel !== this.#channel) return
+      this.#silent.delete(queue)
       this.#tags.set(queue, tag)
       this.#answered.add(queue)
     }
@@ -196,16 +205,23 @@ export class Intake {
     if (first && missing.length > 0) this.#queues = [...others, first]
   }
 
-  /** The others go on without it: for a while, where it is as it was. */
-  #leaveAlone({ message, queue, became }: MuteQueue) {
-    if (became === 'deleted') return this.#settings.say(message)
-    const ms = became === 'as it was' ? SOON_MS : SILENCE_MS
+  /** The others go on without it, for a while; then it is asked again by itself, since whoever has sent something there may not be heard before it answers. */
+  #leaveAlone(served: ServedProducer, found: string, ms: number) {
+    const { queue } = served
+    if (!this.#silent.has(queue)) this.#settings.say(`${found}; its tasks wait, and it is asked again every ${ms / 1000} s`)
     this.#silent.set(queue, now() + ms)
-    const plain = this.#settings.served.find((served) => replicaOf(served.queue) === queue)
-    // By itself: whoever has sent something to that queue may not be heard before it answers.
-    if (plain) setTimeout(() => void this.takeReplica(plain.queue), ms + 1).unref()
-    this.#queues = this.#queues.filter((served) => served.queue !== queue)
-    this.#settings.say(`${message}; its tasks wait, and it is asked again in ${ms / 1000} s`)
+    const others = this.#queues.filter((other) => other.queue !== queue)
+    this.#queues = others
+    setTimeout(() => {
+      if (!this.#queues.some((other) => other.queue === queue)) this.#queues = [...this.#queues, served]
+      void this.#adjust()
+    }, ms).unref()
+  }
+
+  #leaveMute({ message, queue, became }: MuteQueue) {
+    const served = this.#queues.find((other) => other.queue === queue)
+    if (became === 'deleted' || !served) return this.#settings.say(message)
+    this.#leaveAlone(served, message, became === 'as it was' ? SOON_MS : SILENCE_MS)
   }
 
   async #consume(channel: Channel, { producer, queue }: ServedProducer): Promise<string> {

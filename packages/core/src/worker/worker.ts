@@ -8,6 +8,7 @@ import { outputEnded } from '../slot/prefix-output.ts'
 import { keepAlive } from '../timers.ts'
 import { Link, type LinkOwner, type LinkSettings } from '../transport/amqp-link.ts'
 import type { ConsumeMessage, Message, Session } from '../transport/amqp-session.ts'
+import { denialOf } from '../transport/broker-error.ts'
 import { MuteQueues } from '../transport/mute-queue.ts'
 import { decompress } from '../wire/compress.ts'
 import { Joiner, unpack } from '../wire/frame.ts'
@@ -98,6 +99,7 @@ export class Worker implements LinkOwner {
       take: (delivery) => this.#jobs.take(delivery),
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
+      declare: (queue) => this.#declare(queue),
       unlessMute: (queue, consuming) => mute.wait(queue, consuming),
     })
     this.#jobs = new HeldJobs({
@@ -158,6 +160,18 @@ export class Worker implements LinkOwner {
       this.#replies.flush()
     }
     this.#connectedBefore = true
+  }
+
+  /** @returns Why it cannot be done now. */
+  async #declare(queue: string): Promise<string | undefined> {
+    try {
+      await this.#link.declare(queue, queueOptions(queue, 'tasks'))
+      return undefined
+    } catch (error) {
+      const denial = denialOf(this.#settings.link.broker, queue, error)
+      if (!denial || denial.isFinal) throw error
+      return denial.error.message
+    }
   }
 
   lost(): void {
