@@ -43,7 +43,7 @@ const EARLY = 0.5
 const LOOKS = 8
 /** A broker that is short of memory may answer nothing for as long as that lasts: a worker that leaves waits for so many milliseconds. */
 const CANCEL_LIMIT_MS = 2000
-/** A queue with replicas that does not answer is left alone for so many milliseconds; and for so many where it cannot be deleted. */
+/** A queue that does not answer, or whose machine is away, is left alone for so many milliseconds; and for so many where it was to be deleted and could not. */
 const SOON_MS = 5000
 const SILENCE_MS = 60_000
 
@@ -62,7 +62,7 @@ export class Intake {
   readonly #tags = new Map<string, string>()
   /** Queues with replicas that have answered on this channel. */
   readonly #answered = new Set<string>()
-  /** Those that the broker does not answer for, and until when they are left alone. */
+  /** Queues that are left alone, and until when. */
   readonly #silent = new Map<string, number>()
   #wanted = false
   #closing = false
@@ -107,7 +107,8 @@ export class Intake {
   takeReplica(queue: string): Promise<void> {
     const replica = replicaOf(queue)
     if (now() < (this.#silent.get(replica) ?? 0)) return this.#turn
-    const plain = this.#queues.find((served) => served.queue === queue)
+    // Also where the other one is left alone.
+    const plain = this.#settings.served.find((served) => served.queue === queue)
     if (plain && !this.#queues.some((served) => served.queue === replica)) this.#queues = [...this.#queues, { ...plain, queue: replica }]
     return this.#adjust()
   }
@@ -210,8 +211,7 @@ export class Intake {
     const { queue } = served
     if (!this.#silent.has(queue)) this.#settings.say(`${found}; its tasks wait, and it is asked again every ${ms / 1000} s`)
     this.#silent.set(queue, now() + ms)
-    const others = this.#queues.filter((other) => other.queue !== queue)
-    this.#queues = others
+    this.#queues = this.#queues.filter((other) => other.queue !== queue)
     setTimeout(() => {
       if (!this.#queues.some((other) => other.queue === queue)) this.#queues = [...this.#queues, served]
       void this.#adjust()
