@@ -1,5 +1,11 @@
 // Producers for sources of databases: what they read, as it is.
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type PartitionContext, Producer } from '@pymar/core'
+
+/** There as soon as a slot of that process holds a block. */
+export const heldFile = (pid: number): string => join(tmpdir(), `pymar-held-${pid}`)
 
 /** All items, in order. */
 export class List extends Producer<unknown[]> {
@@ -16,6 +22,7 @@ export class List extends Producer<unknown[]> {
 export class Hold extends Producer<number> {
   static override WORKERS_NUMBER = 2
   static async mapFn(_: Iterable<unknown>, { signal }: PartitionContext): Promise<number[]> {
+    writeFileSync(heldFile(process.ppid), '')
     await new Promise<void>((_resolve, reject) => {
       const end = setTimeout(_resolve, 5000)
       signal.addEventListener('abort', () => {

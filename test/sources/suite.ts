@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { existsSync, rmSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { DataSourceFactory, type Job, type PymarError, type SourceClass } from '@pymar/core'
 import { type AnyProducer, inline, local, type Subject } from '../conformance/transports.ts'
-import { Hold, List } from '../jobs/lists.ts'
+import { Hold, heldFile, List } from '../jobs/lists.ts'
 
 /** A source of a database, under test, over data that the suite fills in: items 0, 1, 2, ... */
 export interface SourceSubject {
@@ -35,7 +36,10 @@ export function sourceSuite(subject: SourceSubject) {
   const read = (transport: Subject, of: unknown = source): Job<number[]> => start(transport, List, of)
 
   describe(`${name} as a source`, options, () => {
-    after(() => subject.remove())
+    after(async () => {
+      rmSync(heldFile(process.pid), { force: true })
+      await subject.remove()
+    })
 
     for (const transport of TRANSPORTS) {
       test(`partitions hold each item once, however many there are, over ${transport.name}`, async () => {
@@ -103,10 +107,12 @@ export function sourceSuite(subject: SourceSubject) {
     test('a connection that is lost while it is read is an error of the source, and the next job reads again', async () => {
       await subject.fill(many)
       Hold.WORKERS_NUMBER = 2
+      rmSync(heldFile(process.pid), { force: true })
       const transport = local(2)
       const job = start(transport, Hold, wide)
       const failed = assert.rejects(job, (error: PymarError) => error.code === 'SOURCE_FAILED' && error.cause instanceof Error)
-      await reading(subject, 1)
+      // Before the first row another connection would do.
+      await waitUntil('a slot holds a block', () => existsSync(heldFile(process.pid)))
       assert.ok((await subject.cutReaders()) > 0)
       await failed
       List.WORKERS_NUMBER = 4
@@ -125,12 +131,17 @@ export function sourceSuite(subject: SourceSubject) {
 }
 
 /** Resolves when so many statements of slots, or more, are under way; for 0, when none is. */
-async function reading(subject: SourceSubject, least: number): Promise<void> {
-  const latest = performance.now() + 15_000
-  for (;;) {
+function reading(subject: SourceSubject, least: number): Promise<void> {
+  return waitUntil(`${least} statements are under way`, async () => {
     const busy = await subject.busyReaders()
-    if (least === 0 ? busy === 0 : busy >= least) return
-    if (performance.now() > latest) throw new Error(`${busy} statements are under way`)
+    return least === 0 ? busy === 0 : busy >= least
+  })
+}
+
+async function waitUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const latest = performance.now() + 15_000
+  while (!(await holds())) {
+    if (performance.now() > latest) throw new Error(`It is not so that ${what}`)
     await new Promise((later) => setTimeout(later, 20))
   }
 }
