@@ -18,6 +18,8 @@ const DIRECTIONS: readonly Direction[] = ['up', 'down']
 
 export class TcpProxy {
   readonly url: string
+  /** The server's, for connections from now on. */
+  target: URL
   readonly #server: Server
   readonly #passages = new Set<Passage>()
   #slowness: number | undefined
@@ -29,6 +31,7 @@ export class TcpProxy {
 
   private constructor(target: URL, server: Server) {
     this.#server = server
+    this.target = target
     const url = new URL(target)
     url.hostname = '127.0.0.1'
     url.port = String((server.address() as { port: number }).port)
@@ -41,7 +44,7 @@ export class TcpProxy {
     const server = createServer()
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     const proxy = new TcpProxy(target, server)
-    server.on('connection', (client) => proxy.#pass(client, connect(Number(target.port || defaultPort), target.hostname)))
+    server.on('connection', (client) => proxy.#pass(client, connect(Number(proxy.target.port || defaultPort), proxy.target.hostname)))
     return proxy
   }
 

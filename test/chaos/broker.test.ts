@@ -51,7 +51,8 @@ describe('a broker of our own', { skip: noBroker }, () => {
     {},
     async () => {
       const one = await worker()
-      const job = start({ items: 1600, ms: 5 }, { ...options(), brokerTimeoutMs: 60_000 })
+      // A broker tells a connection that it is blocked when that publishes: there must be something to say until the alarm is there.
+      const job = start({ items: 1600, ms: 20 }, { ...options(), brokerTimeoutMs: 60_000 })
       try {
         for await (const _ of job.partials()) break
         await own.node.tell('set_vm_memory_high_watermark', '0.000001')

@@ -1,9 +1,13 @@
-// Queues with replicas, on one machine that is killed.
+// Queues with replicas, on one machine.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { namespace, startWorker } from '../amqp/workers.ts'
+import { TcpProxy } from '../tcp-proxy.ts'
 import { noBroker, ownNode } from './own-node.ts'
 import { answer, CHAOS, row, start } from './row.ts'
+
+/** Ends what there is of queue `Q`, and not the queue. */
+const FORCE_DELETE = '{Name, _} = amqqueue:get_pid(Q), ra:force_delete_server(quorum_queues, {Name, node()}).'
 
 describe('queues with replicas', { skip: noBroker }, () => {
   const own = ownNode()
@@ -40,6 +44,26 @@ describe('queues with replicas', { skip: noBroker }, () => {
       let done = 0
       for await (const _ of job.partials()) if (++done === enough) await own.restart('kill')
       assert.equal(await job, await answer(200))
+      assert.equal(await one.end(), 0)
+    })
+  }
+
+  // As they are for RabbitMQ that cannot recover one: it closes the connection of whoever consumes it.
+  for (const [what, which] of [
+    ['tasks', /\.Chaos\..*\.quorum$/],
+    ['answers', /\.reply\..*\.quorum$/],
+  ] as const) {
+    row(`queues with replicas whose processes are gone: that of ${what} is deleted, and declared anew`, {}, async (_, t) => {
+      const ours = `${namespace}-${what}`
+      const proxy = await TcpProxy.open(own.node.url)
+      t.after(() => proxy.close())
+      const one = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-q', proxy.url, '--namespace', ours)
+      const job = start({ items: 240, ms: 50 }, { queue: proxy.url, namespace: ours, quorum: true })
+      for await (const _ of job.partials()) break
+      const queue = (await own.node.ask('list_queues', 'name')).find((name) => name.includes(ours) && which.test(name))
+      await own.node.tell('eval', `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)), ${FORCE_DELETE}`)
+      proxy.cut()
+      assert.equal(await job, await answer(240))
       assert.equal(await one.end(), 0)
     })
   }

@@ -49,15 +49,17 @@ export class RabbitNode {
   readonly #binary: string
   readonly #folder: string
   readonly #env: NodeJS.ProcessEnv
-  readonly #epmd: ServerProcess
+  readonly #epmdPort: number
+  /** Not there where another node of the cluster has it. */
+  #epmd: ServerProcess | undefined
   #server: ServerProcess | undefined
 
   private constructor(binary: string, folder: string, ports: Ports, settings: string) {
     this.#binary = binary
     this.#folder = folder
     this.url = `amqp://127.0.0.1:${ports.port}`
+    this.#epmdPort = ports.epmdPort
     this.#env = environment(folder, ports, settings)
-    this.#epmd = new ServerProcess(findEpmd(), ['-port', String(ports.epmdPort), '-address', '127.0.0.1'], { cwd: folder, env: this.#env })
   }
 
   /** @param settings Of its application `rabbit`, as Erlang terms: some have no line in rabbitmq.conf. */
@@ -65,8 +67,28 @@ export class RabbitNode {
     const ports = { port: await freePort(), distributionPort: await freePort(), epmdPort: await freePort() }
     const node = new RabbitNode(binary, folder, ports, settings)
     try {
+      const args = ['-port', String(ports.epmdPort), '-address', '127.0.0.1']
+      node.#epmd = new ServerProcess(findEpmd(), args, { cwd: folder, env: node.#env })
       await node.#epmd.untilReady(() => refusal(ports.epmdPort), signal)
       await node.up(signal)
+      return node
+    } catch (error) {
+      await node.stop()
+      throw error
+    }
+  }
+
+  /** Another node, in one cluster with this one, which outlives it. @param folder Its own. */
+  async startNext(folder: string, signal: AbortSignal): Promise<RabbitNode> {
+    const ports = { port: await freePort(), distributionPort: await freePort(), epmdPort: this.#epmdPort }
+    const node = new RabbitNode(this.#binary, folder, ports, '')
+    // There is the cookie by which nodes know each other.
+    node.#env['HOME'] = this.#folder
+    try {
+      await node.up(signal)
+      await node.tell('stop_app')
+      await node.tell('join_cluster', String(this.#env['RABBITMQ_NODENAME']))
+      await node.tell('start_app')
       return node
     } catch (error) {
       await node.stop()
@@ -105,7 +127,7 @@ export class RabbitNode {
   async stop(): Promise<void> {
     await this.down('stop')
     // The node takes its name off epmd's list, so epmd goes last.
-    await this.#epmd.stop()
+    await this.#epmd?.stop()
   }
 }
 

@@ -6,6 +6,7 @@ import { type Parcel, pack, unpack } from '../wire/frame.ts'
 import { HELLO, hello } from '../wire/hello.ts'
 import {
   type Address,
+  hasReplicas,
   queueOptions,
   replicaOf,
   replyQueue,
@@ -53,7 +54,6 @@ export interface ClientSettings {
 export class AmqpClient implements LinkOwner {
   readonly replyTo: string
   readonly #namespace: string
-  readonly #quorum: boolean
   /** Milliseconds without a connection after which its jobs fail. */
   readonly timeoutMs: number
   readonly #broker: Broker
@@ -73,14 +73,13 @@ export class AmqpClient implements LinkOwner {
   constructor({ link, namespace, quorum, keptJob }: ClientSettings) {
     const id = `${process.pid}.${Math.floor(Math.random() * 2 ** 52).toString(36)}`
     this.#namespace = namespace
-    this.#quorum = quorum
     this.timeoutMs = link.timeoutMs
     this.#broker = link.broker
     this.#kind = keptJob === undefined ? 'process' : 'kept'
     const plain = replyQueue(namespace, keptJob ?? id)
     this.replyTo = quorum ? replicaOf(plain) : plain
     this.#link = new Link(link, this)
-    this.#mute = new MuteQueues(this.#link)
+    this.#mute = new MuteQueues(this.#link, (line) => process.emitWarning(line, 'PymarWarning'))
     this.#inbox = new Inbox(this.replyTo, {
       told: (message, payload, worker) => this.#tell(message, payload, worker),
       otherVersion: (worker, protocol) => this.#each((post) => post.otherVersion(worker, protocol)),
@@ -186,9 +185,14 @@ export class AmqpClient implements LinkOwner {
     for (const queue of [plain, replicaOf(plain)]) {
       if ((await this.#link.consumersOf(queue)) === undefined) continue
       const channel = await this.#link.channel()
-      await collectAnswers(channel, queue, answer)
+      await collectAnswers(channel, () => this.#ask(queue, () => channel.get(queue)), answer)
+      await channel.deleteQueue(queue)
       await channel.close()
     }
+  }
+
+  #ask<T>(queue: string, question: () => Promise<T>): Promise<T> {
+    return hasReplicas(queue) ? this.#mute.ask(queue, question) : question()
   }
 
   /**
@@ -229,8 +233,7 @@ export class AmqpClient implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
-    const consuming = this.#inbox.consume(channel, queueOptions(this.replyTo, this.#kind))
-    await (this.#quorum ? this.#mute.wait(this.replyTo, consuming) : consuming)
+    await this.#ask(this.replyTo, () => this.#inbox.consume(channel, queueOptions(this.replyTo, this.#kind)))
     for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
     const again = this.#connectedOnce
     this.#connectedOnce = true

@@ -4,9 +4,11 @@ import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
 import { split } from '../wire/frame.ts'
+import { hasReplicas } from '../wire/names.ts'
 import {
   type Channel,
   type ChannelModel,
+  isNack,
   type Message,
   openSession,
   type PublishOptions,
@@ -16,6 +18,7 @@ import {
 import { cut, end, soon } from './amqp-socket.ts'
 import { Blockage } from './blockage.ts'
 import { blockedError, brokerError, isRefusal } from './broker-error.ts'
+import { Confirms } from './confirms.ts'
 
 export interface LinkOwner {
   /** Declares and consumes what it needs, on each new connection. */
@@ -61,6 +64,10 @@ export class Link {
   /** Whether the session has been set up. */
   #ready = false
   #wasReady = false
+  readonly #confirms = new Confirms(
+    () => this.#isBlocked,
+    () => this.restart(),
+  )
 
   constructor(settings: LinkSettings, owner: LinkOwner) {
     this.#settings = settings
@@ -172,11 +179,16 @@ export class Link {
 
   #publishOne(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: (error?: unknown) => void): void {
     if (!this.#session) return confirmed(new Error('there is no connection'))
+    const heard = hasReplicas(key) ? this.#confirms.published(key) : undefined
+    const done = (error?: unknown) => {
+      heard?.(error ? (isNack(error) ? 'refused' : undefined) : 'taken')
+      confirmed(error ?? undefined)
+    }
     try {
-      this.#session.publisher.publish(exchange, key, body, options, (error) => confirmed(error ?? undefined))
+      this.#session.publisher.publish(exchange, key, body, options, done)
     } catch (error) {
       // Its channel has just closed; that the connection is lost is on its way.
-      confirmed(error)
+      done(error)
     }
   }
 

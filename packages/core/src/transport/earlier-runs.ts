@@ -84,16 +84,20 @@ function liveError(cause: LiveRun): PymarError {
   return new PymarError('CHECKPOINT', `Cannot go on with a job that another process computes: ${cause.message}; ${advice}`, { cause })
 }
 
-/** Empties the reply queue of a run that is over, and deletes it. What is read is acknowledged when all of it was used: a process that ends before loses nothing. */
+/**
+ * Empties the reply queue of a run that is over. What is read is acknowledged when all of it was used: a process that ends before loses nothing.
+ *
+ * @param next Takes a message off it.
+ */
 export async function collectAnswers(
   channel: Channel,
-  queue: string,
+  next: () => Promise<Message | false>,
   answer: (message: ReplyMessage, payload: Uint8Array | undefined) => void,
 ): Promise<void> {
   const joiner = new Joiner()
   let last: Message | undefined
   for (let empty = 0; empty < 2; ) {
-    const message = await channel.get(queue)
+    const message = await next()
     if (message) {
       last = message
       for (const { message: said, payload } of await read(joiner, message)) answer(said, payload)
@@ -103,7 +107,6 @@ export async function collectAnswers(
     await new Promise((later) => setTimeout(later, LAST_MS))
   }
   if (last) channel.ack(last, true)
-  await channel.deleteQueue(queue)
 }
 
 /** What cannot be read is no answer: its partition is computed again. */

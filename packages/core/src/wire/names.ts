@@ -47,10 +47,14 @@ export function replicaOf(queue: string): string {
   return `${queue}${REPLICATED}`
 }
 
+export function hasReplicas(queue: string): boolean {
+  return queue.endsWith(REPLICATED)
+}
+
 /** How a queue is declared, by its name: a difference would be refused. */
 export function queueOptions(queue: string, kind: keyof typeof EXPIRY_MS) {
   const replicated = { 'x-queue-type': 'quorum', 'x-delivery-limit': DELIVERIES }
-  return { durable: true, expires: EXPIRY_MS[kind], ...(queue.endsWith(REPLICATED) && { arguments: replicated }) }
+  return { durable: true, expires: EXPIRY_MS[kind], ...(hasReplicas(queue) && { arguments: replicated }) }
 }
 
 /** Where workers answer a producer's process. */
@@ -77,7 +81,7 @@ const CONTROL_EXCHANGE = 'amq.direct'
 
 /** All workers that take tasks from this queue, or from the one beside it. */
 export function toWorkersOf(queue: string): Address {
-  const plain = queue.endsWith(REPLICATED) ? queue.slice(0, -REPLICATED.length) : queue
+  const plain = hasReplicas(queue) ? queue.slice(0, -REPLICATED.length) : queue
   return { exchange: CONTROL_EXCHANGE, key: `${plain}.control` }
 }
 

@@ -1,13 +1,14 @@
 import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
-import { clearInterval, now, setInterval, setTimeout, withLimit } from '../timers.ts'
+import { clearInterval, now, setInterval, withLimit } from '../timers.ts'
 import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-session.ts'
 import { MuteQueue } from '../transport/mute-queue.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { unpack } from '../wire/frame.ts'
-import { queueOptions, replicaOf } from '../wire/names.ts'
+import { hasReplicas, queueOptions, replicaOf } from '../wire/names.ts'
 import { readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
 import { Delivery } from './delivery.ts'
+import { LeftAlone } from './left-alone.ts'
 
 export interface IntakeSettings {
   readonly served: readonly ServedProducer[]
@@ -22,8 +23,8 @@ export interface IntakeSettings {
   cancelled(): void
   /** Declares a queue. Says why that cannot be done now, where its machine is away. @throws {Error} If it is refused. */
   declare(queue: string): Promise<string | undefined>
-  /** Waits until a queue with replicas is consumed. @throws {MuteQueue} If it does not answer. */
-  unlessMute<T>(queue: string, consuming: Promise<T>): Promise<T>
+  /** Asks a queue with replicas. @throws {MuteQueue} If it does not answer. */
+  unlessMute<T>(queue: string, question: () => Promise<T>): Promise<T>
   log(line: string): void
   say(line: string): void
 }
@@ -43,9 +44,8 @@ const EARLY = 0.5
 const LOOKS = 8
 /** A broker that is short of memory may answer nothing for as long as that lasts: a worker that leaves waits for so many milliseconds. */
 const CANCEL_LIMIT_MS = 2000
-/** A queue that does not answer, or whose machine is away, is left alone for so many milliseconds; and for so many where it was to be deleted and could not. */
-const SOON_MS = 5000
-const SILENCE_MS = 60_000
+/** A queue whose machine is away is left alone for so many milliseconds. */
+const AWAY_MS = 5000
 
 /**
  * Takes messages from the task queues, never more than the credit, and acknowledges each when its tasks are answered.
@@ -62,8 +62,7 @@ export class Intake {
   readonly #tags = new Map<string, string>()
   /** Queues with replicas that have answered on this channel. */
   readonly #answered = new Set<string>()
-  /** Queues that are left alone, and until when. */
-  readonly #silent = new Map<string, number>()
+  readonly #leftAlone: LeftAlone
   #wanted = false
   #closing = false
   /** Consumers are added and cancelled one turn after the other. */
@@ -74,6 +73,7 @@ export class Intake {
   constructor(settings: IntakeSettings) {
     this.#settings = settings
     this.#queues = settings.served
+    this.#leftAlone = new LeftAlone(settings.say, () => void this.#adjust())
     this.#timer = setInterval(() => this.#reportHeld(), (settings.ackTimeoutMs * EARLY) / LOOKS).unref()
   }
 
@@ -106,8 +106,6 @@ export class Intake {
   /** Takes tasks from the queue with replicas beside this one too. */
   takeReplica(queue: string): Promise<void> {
     const replica = replicaOf(queue)
-    if (now() < (this.#silent.get(replica) ?? 0)) return this.#turn
-    // Also where the other one is left alone.
     const plain = this.#settings.served.find((served) => served.queue === queue)
     if (plain && !this.#queues.some((served) => served.queue === replica)) this.#queues = [...this.#queues, { ...plain, queue: replica }]
     return this.#adjust()
@@ -164,7 +162,7 @@ export class Intake {
       return this.#wanted ? this.#consumeAll() : this.#cancelAll()
     })
     this.#turn = turned.catch((error) => {
-      if (error instanceof MuteQueue) this.#leaveMute(error)
+      if (error instanceof MuteQueue) this.#leftAlone.add(error.queue, error.message, error.againMs)
       else this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
       // What it has asked for may be answered yet, and would not be known.
       if (channel === this.#channel && !this.#closing) this.#settings.cancelled()
@@ -182,22 +180,17 @@ export class Intake {
   async #consumeAll() {
     const channel = this.#channel
     if (!channel) return
-    const missing = this.#queues.filter(({ queue }) => !this.#tags.has(queue))
+    const missing = this.#queues.filter(({ queue }) => !this.#tags.has(queue) && !this.#leftAlone.has(queue))
     // Those that may be mute last: they keep the others waiting.
-    const mayBeMute = (served: ServedProducer) => !this.#settings.served.includes(served) && !this.#answered.has(served.queue)
+    const mayBeMute = ({ queue }: ServedProducer) => hasReplicas(queue) && !this.#answered.has(queue)
     for (const served of missing.sort((a, b) => Number(mayBeMute(a)) - Number(mayBeMute(b)))) {
       const { queue } = served
-      // It may have ended while nobody consumed it.
-      const away = await this.#settings.declare(queue)
+      const question = () => this.#consumeOne(channel, served)
+      const { tag, away } = await (mayBeMute(served) ? this.#settings.unlessMute(queue, question) : question())
       if (channel !== this.#channel) return
-      if (away) {
-        this.#leaveAlone(served, away, SOON_MS)
-        continue
-      }
-      const consuming = this.#consume(channel, served)
-      const tag = await (mayBeMute(served) ? this.#settings.unlessMute(queue, consuming) : consuming)
-      if (channel !== this.#channel) return
-      this.#silent.delete(queue)
+      if (away !== undefined) this.#leftAlone.add(queue, away, AWAY_MS)
+      if (tag === undefined) continue
+      this.#leftAlone.delete(queue)
       this.#tags.set(queue, tag)
       this.#answered.add(queue)
     }
@@ -206,22 +199,12 @@ export class Intake {
     if (first && missing.length > 0) this.#queues = [...others, first]
   }
 
-  /** The others go on without it, for a while; then it is asked again by itself, since whoever has sent something there may not be heard before it answers. */
-  #leaveAlone(served: ServedProducer, found: string, ms: number) {
-    const { queue } = served
-    if (!this.#silent.has(queue)) this.#settings.say(`${found}; its tasks wait, and it is asked again every ${ms / 1000} s`)
-    this.#silent.set(queue, now() + ms)
-    this.#queues = this.#queues.filter((other) => other.queue !== queue)
-    setTimeout(() => {
-      if (!this.#queues.some((other) => other.queue === queue)) this.#queues = [...this.#queues, served]
-      void this.#adjust()
-    }, ms).unref()
-  }
-
-  #leaveMute({ message, queue, became }: MuteQueue) {
-    const served = this.#queues.find((other) => other.queue === queue)
-    if (became === 'deleted' || !served) return this.#settings.say(message)
-    this.#leaveAlone(served, message, became === 'as it was' ? SOON_MS : SILENCE_MS)
+  /** @returns The consumer's tag, or why there is none now. */
+  async #consumeOne(channel: Channel, served: ServedProducer): Promise<{ tag?: string; away?: string }> {
+    // It may have ended while nobody consumed it.
+    const away = await this.#settings.declare(served.queue)
+    if (away !== undefined) return { away }
+    return channel === this.#channel ? { tag: await this.#consume(channel, served) } : {}
   }
 
   async #consume(channel: Channel, { producer, queue }: ServedProducer): Promise<string> {

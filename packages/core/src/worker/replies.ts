@@ -17,6 +17,7 @@ export class Replies {
   readonly #link: Link
   readonly #worker: () => string
   readonly #outbox = new Map<string, Reply[]>()
+  #timer: NodeJS.Timeout | undefined
   readonly #pace = new Pace(setImmediate, () => this.flush())
 
   /** @param worker The worker's id, as it is now. */
@@ -62,7 +63,10 @@ export class Replies {
       }
       // Said again, on the next connection: a producer counts each answer once.
       this.#put(to, replies)
-      setTimeout(() => this.flush(), AGAIN_MS).unref()
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined
+        this.flush()
+      }, AGAIN_MS).unref()
     })
   }
 }

@@ -89,7 +89,7 @@ export class Worker implements LinkOwner {
     this.#link = new Link(settings.link, this)
     this.#replies = new Replies(this.#link, () => this.#id)
     this.#fetches = new Fetches((replyTo, wanted) => this.#replies.send(replyTo, { type: 'fetch', ...wanted }))
-    const mute = new MuteQueues(this.#link)
+    const mute = new MuteQueues(this.#link, say)
     this.#intake = new Intake({
       served: this.served,
       credit: this.#credit,
@@ -100,7 +100,7 @@ export class Worker implements LinkOwner {
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
       declare: (queue) => this.#declare(queue),
-      unlessMute: (queue, consuming) => mute.wait(queue, consuming),
+      unlessMute: (queue, question) => mute.ask(queue, question),
     })
     this.#jobs = new HeldJobs({
       pool,
