@@ -149,7 +149,7 @@ export class AmqpClient implements LinkOwner {
 
   /** @param confirmed Called when the broker has it, or with an error if that cannot be known. */
   task(queue: string, parcel: Parcel<TaskMessage>, confirmed: (error?: unknown) => void): void {
-    this.#link.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true }, confirmed)
+    this.#link.publisher.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true }, confirmed)
   }
 
   /** Speaks to one worker. */
@@ -165,7 +165,7 @@ export class AmqpClient implements LinkOwner {
   /** Finds out whether there are workers of another version. */
   greet(producer: string): void {
     const { exchange, key } = toAllVersions(this.#namespace, producer)
-    this.#link.publish(exchange, key, hello(), { type: HELLO, replyTo: this.replyTo }, () => {})
+    this.#link.publisher.publish(exchange, key, hello(), { type: HELLO, replyTo: this.replyTo }, () => {})
   }
 
   /** Whether a process waits for the answers to a run of a job. @throws {Error} If there is no connection. */
@@ -229,7 +229,7 @@ export class AmqpClient implements LinkOwner {
       // What the broker did not get is said on the next connection.
       if (error !== undefined && this.#unsaid.length < UNSAID_LIMIT) this.#unsaid.push([{ exchange, key }, parcels])
     }
-    this.#link.publish(exchange, key, pack(parcels), { replyTo: this.replyTo, appId: this.replyTo }, failed)
+    this.#link.publisher.publish(exchange, key, pack(parcels), { replyTo: this.replyTo, appId: this.replyTo }, failed)
   }
 
   async setup({ channel }: Session): Promise<void> {

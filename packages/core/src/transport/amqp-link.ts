@@ -2,23 +2,11 @@ import { messageOf, type PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
 import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
-import { compress, type Encoding, isLarge } from '../wire/compress.ts'
-import { split } from '../wire/frame.ts'
-import { hasReplicas } from '../wire/names.ts'
-import {
-  type Channel,
-  type ChannelModel,
-  isNack,
-  type Message,
-  openSession,
-  type PublishOptions,
-  type QueueOptions,
-  type Session,
-} from './amqp-session.ts'
+import { type Channel, type ChannelModel, type Message, openSession, type QueueOptions, type Session } from './amqp-session.ts'
 import { cut, end, soon } from './amqp-socket.ts'
 import { Blockage } from './blockage.ts'
 import { blockedError, brokerError, isRefusal } from './broker-error.ts'
-import { Confirms } from './confirms.ts'
+import { Publisher } from './publisher.ts'
 
 export interface LinkOwner {
   /** Declares and consumes what it needs, on each new connection. */
@@ -64,10 +52,8 @@ export class Link {
   /** Whether the session has been set up. */
   #ready = false
   #wasReady = false
-  readonly #confirms = new Confirms(
-    () => this.#isBlocked,
-    () => this.restart(),
-  )
+  /** Says what there is to say, over whatever connection there is. */
+  readonly publisher = new Publisher(this)
 
   constructor(settings: LinkSettings, owner: LinkOwner) {
     this.#settings = settings
@@ -156,60 +142,28 @@ export class Link {
     }
   }
 
-  /**
-   * Publishes a body of any size: a large one is made smaller where that helps, and goes in pieces that every broker takes.
-   *
-   * @param confirmed Called when the broker has all of it, or with an error if that cannot be known any more.
-   */
-  publish(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: (error?: unknown) => void): void {
-    if (!isLarge(body)) return this.#publishOne(exchange, key, body, options, confirmed)
-    compress(body).then((smaller) => {
-      const pieces = split(smaller ?? body)
-      let left = pieces.length
-      let failure: unknown
-      for (const { body: piece, headers } of pieces) {
-        const encoding = smaller && { contentEncoding: 'deflate' satisfies Encoding }
-        this.#publishOne(exchange, key, piece, { ...options, ...encoding, ...(headers && { headers }) }, (error) => {
-          failure ??= error
-          if (--left === 0) confirmed(failure)
-        })
-      }
-    }, confirmed)
-  }
-
-  #publishOne(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: (error?: unknown) => void): void {
-    if (!this.#session) return confirmed(new Error('there is no connection'))
-    const heard = hasReplicas(key) ? this.#confirms.published(key) : undefined
-    const done = (error?: unknown) => {
-      heard?.(error ? (isNack(error) ? 'refused' : undefined) : 'taken')
-      confirmed(error ?? undefined)
-    }
-    try {
-      this.#session.publisher.publish(exchange, key, body, options, done)
-    } catch (error) {
-      // Its channel has just closed; that the connection is lost is on its way.
-      done(error)
-    }
-  }
-
   async #connect(): Promise<void> {
     const { broker, timeoutMs } = this.#settings
     const since = now()
+    const deadline = since + timeoutMs
     let said = false
     for (let delay = FIRST_DELAY_MS; !this.#closed; delay = Math.min(LONGEST_DELAY_MS, delay * 2)) {
       try {
-        await this.#connectOnce(Math.max(1, since + timeoutMs - now()))
+        await this.#connectOnce(Math.max(1, deadline - now()))
         return
       } catch (error) {
         if (this.#closed) return
         // Whoever waits for ever has been let in before, or is told at once.
         const stays = this.#wasReady && timeoutMs === Number.POSITIVE_INFINITY
-        if ((isRefusal(error) && !stays) || now() + delay > since + timeoutMs) throw brokerError(broker, timeoutMs, error)
+        const isFinal = isRefusal(error) && !stays
+        if (isFinal || now() >= deadline) throw brokerError(broker, timeoutMs, error)
         if (!said && now() - since >= SAY_AFTER_MS) {
           said = true
           this.#owner.waiting(brokerError(broker, Number.POSITIVE_INFINITY, error))
         }
-        await new Promise((later) => setTimeout(later, delay * (0.5 + Math.random() / 2)).unref())
+        const pause = Math.min(delay * (0.5 + Math.random() / 2), deadline - now() + 1)
+        await new Promise((later) => setTimeout(later, pause).unref())
+        if (now() >= deadline) throw brokerError(broker, timeoutMs, error)
       }
     }
   }

@@ -55,7 +55,7 @@ export class Replies {
 
   #publish(to: string, replies: readonly Reply[]) {
     this.#pace.sent()
-    this.#link.publish('', to, pack(replies), { appId: this.#worker(), mandatory: true }, (error) => {
+    this.#link.publisher.publish('', to, pack(replies), { appId: this.#worker(), mandatory: true }, (error) => {
       this.#pace.settled()
       if (error === undefined) {
         for (const { settled } of replies) settled?.()

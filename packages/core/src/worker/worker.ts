@@ -244,7 +244,7 @@ export class Worker implements LinkOwner {
     this.#settings.say(
       `a script has another version of @pymar/core (${found}), and its tasks do not come here: install the same on both sides`,
     )
-    this.#link.publish('', replyTo, hello(), { type: HELLO, appId: this.#id }, () => {})
+    this.#link.publisher.publish('', replyTo, hello(), { type: HELLO, appId: this.#id }, () => {})
   }
 
   #obey(message: ControlMessage, payload: Uint8Array | undefined, { replyTo, routingKey }: Envelope) {
