@@ -11,16 +11,17 @@ import { answer, CHAOS, row, start } from './row.ts'
 const { signal } = new AbortController()
 
 describe('a cluster of three', { skip: noBroker }, () => {
-  const own = ownNode()
   const nodes: RabbitNode[] = []
   const folders = [makeTemporaryFolder('pymar-cluster'), makeTemporaryFolder('pymar-cluster')]
-  before(async () => {
-    for (const { path } of folders) nodes.push(await own.node.startNext(path, signal))
-    nodes.push(own.node)
-  })
+  // Before the node that they need.
   after(async () => {
     for (const node of nodes) if (node !== own.node) await node.stop()
     for (const folder of folders) folder.remove()
+  })
+  const own = ownNode()
+  before(async () => {
+    for (const { path } of folders) nodes.push(await own.node.startNext(path, signal))
+    nodes.push(own.node)
   })
 
   for (const [which, at] of [
@@ -41,6 +42,7 @@ describe('a cluster of three', { skip: noBroker }, () => {
         await lost.down('kill')
       }
       assert.equal(await job, await answer(200))
+      assert.ok(done >= enough)
       assert.equal(await worker.end(), 0)
       await lost.up(signal)
     })

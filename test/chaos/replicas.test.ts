@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { namespace, startWorker } from '../amqp/workers.ts'
+import { until } from '../processes.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 import { noBroker, ownNode } from './own-node.ts'
 import { answer, CHAOS, row, start } from './row.ts'
@@ -57,14 +58,14 @@ describe('queues with replicas', { skip: noBroker }, () => {
       const ours = `${namespace}-${what}`
       const proxy = await TcpProxy.open(own.node.url)
       t.after(() => proxy.close())
-      const one = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-q', proxy.url, '--namespace', ours)
-      const job = start({ items: 240, ms: 50 }, { queue: proxy.url, namespace: ours, quorum: true })
-      for await (const _ of job.partials()) break
-      const queue = (await own.node.ask('list_queues', 'name')).find((name) => name.includes(ours) && which.test(name))
-      await own.node.tell('eval', `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)), ${FORCE_DELETE}`)
+      const job = start({ items: 120 }, { queue: proxy.url, namespace: ours, quorum: true })
+      const find = async () => (await own.node.ask('list_queues', 'name')).find((name) => name.includes(ours) && which.test(name))
+      await until('there is the queue', async () => (await find()) !== undefined, 20_000)
+      await own.node.tell('eval', `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${await find()}">>)), ${FORCE_DELETE}`)
       proxy.cut()
-      assert.equal(await job, await answer(240))
-      assert.equal(await one.end(), 0)
+      const workers = [1, 2].map(() => startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-q', proxy.url, '--namespace', ours))
+      assert.equal(await job, await answer(120))
+      for (const worker of await Promise.all(workers)) assert.equal(await worker.end(), 0)
     })
   }
 })

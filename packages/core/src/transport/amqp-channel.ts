@@ -1,5 +1,5 @@
 import type { PymarError } from '../errors.ts'
-import { nextTick, setTimeout } from '../timers.ts'
+import { setTimeout } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
 import { toWorkersOf } from '../wire/names.ts'
@@ -8,9 +8,9 @@ import type { AmqpClient, JobPost } from './amqp-client.ts'
 import { AttemptSet } from './attempt-set.ts'
 import { EarlierRuns, LiveRun } from './earlier-runs.ts'
 import { LostTasks } from './lost-tasks.ts'
-import { Pace } from './pace.ts'
 import type { Attempt, AttemptId, Channel, ChannelEvents, JobSpec } from './port.ts'
 import { type PartitionAttempt, TaskBatches } from './task-batch.ts'
+import { TaskOutbox } from './task-outbox.ts'
 import type { Workers } from './workers.ts'
 
 /** Tasks that are out at once: many times what workers hold, so that one that joins late finds some. */
@@ -41,10 +41,7 @@ export class AmqpChannel implements Channel, JobPost {
   readonly #lost: LostTasks
   /** What is out. */
   readonly #sent = new AttemptSet<PartitionAttempt>()
-  /** Those of them of which it is not known that the broker has them. */
-  readonly #unconfirmed = new Set<PartitionAttempt>()
-  #outbox: PartitionAttempt[] = []
-  readonly #pace = new Pace(nextTick, () => this.#flush())
+  readonly #outbox: TaskOutbox
   #events: ChannelEvents | undefined
   readonly #wasClosed: (() => void) | undefined
   #wasSent = false
@@ -59,6 +56,12 @@ export class AmqpChannel implements Channel, JobPost {
     this.#workers = workers
     this.#wasClosed = closed
     this.#batches = new TaskBatches(job)
+    this.#outbox = new TaskOutbox({
+      isOut: (attempt) => this.#sent.has(attempt),
+      batches: (attempts) => this.#batches.of(attempts, workers.count),
+      publish: (batch, confirmed) => client.task(queue, this.#batches.message(batch), confirmed),
+      refused: (attempt) => this.#again(attempt),
+    })
     this.#earlier = new EarlierRuns({
       kept: job.kept,
       missedMs: client.missedMs,
@@ -101,9 +104,7 @@ export class AmqpChannel implements Channel, JobPost {
     if (!isPartition(attempt)) return this.#reductions.send(attempt)
     this.#wasSent = true
     this.#sent.add(attempt)
-    this.#unconfirmed.add(attempt)
-    this.#outbox.push(attempt)
-    this.#pace.want()
+    this.#outbox.add(attempt)
   }
 
   stop(attempt: Attempt): void {
@@ -125,8 +126,7 @@ export class AmqpChannel implements Channel, JobPost {
     // Also where nothing is out any more: workers keep what a job shares, and may hold copies of its tasks.
     if (this.#wasSent) this.#client.stop(this.#queue, this.#job.id, this.#sent.size > 0)
     this.#sent.clear()
-    this.#unconfirmed.clear()
-    this.#outbox = []
+    this.#outbox.clear()
     this.#wasClosed?.()
     return isHeard
   }
@@ -199,9 +199,7 @@ export class AmqpChannel implements Channel, JobPost {
   async #sendUnconfirmed() {
     const found = await this.#client.consumersOf(this.#queue)
     if (found === undefined) await this.#workers.declare()
-    const attempts = found === undefined ? this.#sent : this.#unconfirmed
-    const waiting = new Set(this.#outbox)
-    for (const attempt of [...attempts]) if (!waiting.has(attempt)) this.#again(attempt)
+    for (const attempt of found === undefined ? this.#outbox.published(this.#sent) : this.#outbox.unconfirmed) this.#again(attempt)
   }
 
   #sendAgain(message: TaskMessage) {
@@ -253,25 +251,7 @@ export class AmqpChannel implements Channel, JobPost {
 
   #forget(attempt: PartitionAttempt) {
     this.#sent.delete(attempt)
-    this.#unconfirmed.delete(attempt)
-  }
-
-  #flush() {
-    const attempts = this.#outbox.filter((attempt) => this.#sent.has(attempt))
-    this.#outbox = []
-    for (const batch of this.#batches.of(attempts, this.#workers.count)) {
-      if (this.#pace.hasRoom) this.#publish(batch)
-      else this.#outbox.push(...batch)
-    }
-    if (this.#outbox.length > 0) this.#pace.want()
-  }
-
-  #publish(batch: readonly PartitionAttempt[]) {
-    this.#pace.sent()
-    this.#client.task(this.#queue, this.#batches.message(batch), (error) => {
-      if (error === undefined) for (const attempt of batch) this.#unconfirmed.delete(attempt)
-      this.#pace.settled()
-    })
+    this.#outbox.delete(attempt)
   }
 }
 

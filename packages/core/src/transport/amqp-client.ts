@@ -185,9 +185,13 @@ export class AmqpClient implements LinkOwner {
     for (const queue of [plain, replicaOf(plain)]) {
       if ((await this.#link.consumersOf(queue)) === undefined) continue
       const channel = await this.#link.channel()
-      await collectAnswers(channel, () => this.#ask(queue, () => channel.get(queue)), answer)
-      await channel.deleteQueue(queue)
-      await channel.close()
+      try {
+        await collectAnswers(channel, () => this.#ask(queue, () => channel.get(queue)), answer)
+        await channel.deleteQueue(queue)
+      } finally {
+        // Not waited for: amqplib never says so if the connection goes meanwhile.
+        channel.close().catch(() => {})
+      }
     }
   }
 

@@ -70,6 +70,11 @@ export function unlessClosing(tell: () => void): void {
   }
 }
 
+/** Whether the connection was lost before the broker has answered a question. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Channel ended, no reply will be forthcoming'
+}
+
 /** Whether the broker has said that it does not take a message that was published; otherwise it has said nothing, and the connection is lost. */
 export function isNack(error: unknown): boolean {
   return error instanceof Error && error.message === 'message nacked'

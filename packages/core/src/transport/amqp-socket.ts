@@ -66,6 +66,12 @@ export function endWhenSilent(connection: unknown): void {
   stream.once('close', () => clearInterval(timer))
 }
 
+/** Whether some of what was written waits in this process: the other side has not taken it yet. */
+export function hasUnsent(connection: unknown): boolean {
+  const { stream } = connection as Inside
+  return (stream?.writableLength ?? 0) > 0
+}
+
 /** Ends a connection without a word, if it is still there. */
 export function cut(connection: unknown): void {
   const { stream } = connection as Inside

@@ -1,4 +1,6 @@
 import { clearInterval, setInterval } from '../timers.ts'
+import type { Link } from './amqp-link.ts'
+import { hasUnsent } from './amqp-socket.ts'
 
 /** How often it is looked, in milliseconds. */
 const LOOK_MS = 1000
@@ -10,14 +12,56 @@ const LONGER = 2
 const MOST_PATIENCE = 16
 
 /** What was heard of a queue. */
-interface Heard {
+class Heard {
   /** Messages of which it is not known that the broker has them. */
-  waiting: number
-  /** What it has said since the last look. */
-  last: 'taken' | 'refused' | undefined
+  #waiting = 0
+  /** What it has said, unless it has taken nothing and refused nothing. */
+  #last: 'taken' | 'refused' | undefined
   /** Looks in a row that found nothing taken. They are counted and not time, since a process that was busy hears only afterwards. */
-  looks: number
-  patience: number
+  #looks = 0
+  #patience = 1
+
+  /** Whether nothing is to be heard of it. */
+  get isIdle(): boolean {
+    return this.#waiting === 0 && this.#last !== 'refused'
+  }
+
+  published(): void {
+    if (this.isIdle) this.#looks = 0
+    this.#waiting++
+  }
+
+  said(what: 'taken' | 'refused' | undefined): void {
+    this.#waiting--
+    if (what === 'refused' && this.#last !== 'refused') this.#looks = 0
+    this.#last = what ?? this.#last
+  }
+
+  /** Another connection is another try. */
+  beginAnew(): void {
+    this.#last = undefined
+    this.#looks = 0
+  }
+
+  /** @param isKept Whether it may be this side that keeps what it has not heard of. @returns Whether nothing was taken for so long that another connection is to be made. */
+  look(isKept: boolean): boolean {
+    if (this.#last === 'taken') {
+      this.beginAnew()
+      this.#patience = 1
+      return false
+    }
+    const isRefused = this.#last === 'refused'
+    this.#looks = isKept && !isRefused ? 0 : this.#looks + 1
+    if (this.isIdle || this.#looks < (isRefused ? REFUSED_LOOKS : SILENT_LOOKS) * this.#patience) return false
+    this.#patience = Math.min(MOST_PATIENCE, this.#patience * LONGER)
+    this.beginAnew()
+    return true
+  }
+
+  /** Whether it may be forgotten. */
+  get isOver(): boolean {
+    return this.isIdle && this.#looks >= SILENT_LOOKS * this.#patience
+  }
 }
 
 /**
@@ -27,51 +71,44 @@ interface Heard {
  * connection publishes there it takes (seen on 3.10, in a cluster of three of which one is killed).
  */
 export class Confirms {
-  readonly #isBlocked: () => boolean
-  readonly #stuck: () => void
+  readonly #link: Link
   readonly #heard = new Map<string, Heard>()
+  #session: Link['session']
   #timer: NodeJS.Timeout | undefined
 
-  /**
-   * @param isBlocked Whether the broker says that it takes nothing now.
-   * @param stuck Called when a queue has taken nothing for long: another connection is to be made.
-   */
-  constructor(isBlocked: () => boolean, stuck: () => void) {
-    this.#isBlocked = isBlocked
-    this.#stuck = stuck
+  constructor(link: Link) {
+    this.#link = link
   }
 
   /** A message was published. @returns To be called when it is known what became of it; with nothing, if that cannot be known any more. */
   published(queue: string): (said?: 'taken' | 'refused') => void {
-    const heard = this.#heard.get(queue) ?? { waiting: 0, last: undefined, looks: 0, patience: 1 }
+    this.#notice()
+    const heard = this.#heard.get(queue) ?? new Heard()
     this.#heard.set(queue, heard)
-    heard.waiting++
+    heard.published()
     this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref()
-    return (said) => {
-      heard.waiting--
-      heard.last = said ?? heard.last
-    }
+    return (said) => heard.said(said)
+  }
+
+  /** What an earlier connection was told does not count for this one. */
+  #notice() {
+    if (this.#session === this.#link.session) return
+    this.#session = this.#link.session
+    for (const heard of this.#heard.values()) heard.beginAnew()
   }
 
   #look() {
-    const stuck = [...this.#heard].filter(([queue, heard]) => this.#isStuck(queue, heard))
-    if (stuck.length > 0) this.#stuck()
+    this.#notice()
+    const { session, isBlocked } = this.#link
+    const isKept = isBlocked || !session || hasUnsent(session.model.connection)
+    let isStuck = false
+    for (const [queue, heard] of this.#heard) {
+      if (heard.look(isKept)) isStuck = true
+      if (heard.isOver) this.#heard.delete(queue)
+    }
+    if (isStuck) this.#link.restart()
     if (this.#heard.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
-  }
-
-  #isStuck(queue: string, heard: Heard): boolean {
-    const isRefused = heard.last === 'refused'
-    if (heard.last === 'taken') Object.assign(heard, { last: undefined, looks: 0, patience: 1 })
-    else heard.looks = this.#isBlocked() ? 0 : heard.looks + 1
-    if (heard.looks < (isRefused ? REFUSED_LOOKS : SILENT_LOOKS) * heard.patience) return false
-    if (heard.waiting === 0 && !isRefused) {
-      // Nobody has published anything there for a while.
-      this.#heard.delete(queue)
-      return false
-    }
-    Object.assign(heard, { last: undefined, looks: 0, patience: Math.min(MOST_PATIENCE, heard.patience * LONGER) })
-    return true
   }
 }

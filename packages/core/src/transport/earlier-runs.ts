@@ -1,10 +1,10 @@
 import { messageOf, PymarError } from '../errors.ts'
 import { now, setTimeout } from '../timers.ts'
-import { decompress } from '../wire/compress.ts'
-import { Joiner, unpack } from '../wire/frame.ts'
-import { REPLY_MESSAGES, type ReplyMessage, readMessage } from '../wire/protocol.ts'
+import { REPLY_MESSAGES, type ReplyMessage } from '../wire/protocol.ts'
 import type { Channel, Message } from './amqp-session.ts'
+import { MuteQueue } from './mute-queue.ts'
 import type { Kept } from './port.ts'
+import { Reader } from './reader.ts'
 
 /** Answers that are on their way while a queue is emptied come within so many milliseconds. */
 const LAST_MS = 200
@@ -63,7 +63,7 @@ export class EarlierRuns {
         if (isLive && now() - since > missedMs) return failed(liveError(error))
         if (!isLive || now() - since < AGAIN_MS)
           process.emitWarning(`Cannot take what an earlier run has left, and tries again: ${messageOf(error)}`, 'PymarWarning')
-        await new Promise((later) => setTimeout(later, AGAIN_MS))
+        await new Promise((later) => setTimeout(later, error instanceof MuteQueue ? Math.max(AGAIN_MS, error.againMs) : AGAIN_MS))
         continue
       }
       if (turn !== this.#turn) return
@@ -94,13 +94,13 @@ export async function collectAnswers(
   next: () => Promise<Message | false>,
   answer: (message: ReplyMessage, payload: Uint8Array | undefined) => void,
 ): Promise<void> {
-  const joiner = new Joiner()
+  const reader = new Reader<ReplyMessage>(REPLY_MESSAGES)
   let last: Message | undefined
   for (let empty = 0; empty < 2; ) {
     const message = await next()
     if (message) {
       last = message
-      for (const { message: said, payload } of await read(joiner, message)) answer(said, payload)
+      for (const { message: said, payload } of await read(reader, message)) answer(said, payload)
       continue
     }
     empty++
@@ -110,12 +110,9 @@ export async function collectAnswers(
 }
 
 /** What cannot be read is no answer: its partition is computed again. */
-async function read(joiner: Joiner, { content, properties: { appId, headers, contentEncoding } }: Message) {
+async function read(reader: Reader<ReplyMessage>, message: Message) {
   try {
-    const body = joiner.add(String(appId), headers, content)
-    if (!body) return []
-    const frame = contentEncoding === undefined ? body : await decompress(body)
-    return unpack(frame).map(({ message, payload }) => ({ message: readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload }))
+    return await reader.read(message)
   } catch (error) {
     process.emitWarning(messageOf(error), 'PymarWarning')
     return []

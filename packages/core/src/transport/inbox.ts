@@ -1,10 +1,9 @@
 import { messageOf } from '../errors.ts'
 import { setTimeout } from '../timers.ts'
-import { decompress } from '../wire/compress.ts'
-import { Joiner, unpack } from '../wire/frame.ts'
 import { HELLO, otherProtocol } from '../wire/hello.ts'
-import { REPLY_MESSAGES, type ReplyMessage, readMessage } from '../wire/protocol.ts'
+import { REPLY_MESSAGES, type ReplyMessage } from '../wire/protocol.ts'
 import { type Channel, type ConsumeMessage, type QueueOptions, unlessClosing } from './amqp-session.ts'
+import { Reader } from './reader.ts'
 
 export interface InboxEvents {
   /** A worker has said something. */
@@ -22,7 +21,7 @@ const HEARD_MS = 5
 export class Inbox {
   readonly #queue: string
   readonly #events: InboxEvents
-  readonly #joiner = new Joiner()
+  readonly #reader = new Reader<ReplyMessage>(REPLY_MESSAGES)
   #channel: Channel | undefined
   /** The latest of the messages that are to be acknowledged. */
   #heard: ConsumeMessage | undefined
@@ -58,19 +57,16 @@ export class Inbox {
     if (message) unlessClosing(() => channel.ack(message, true))
   }
 
-  async #hear({ content, properties: { appId, headers, contentEncoding, type } }: ConsumeMessage) {
+  async #hear(message: ConsumeMessage) {
+    const { appId, type } = message.properties
     const worker = String(appId)
     if (type === HELLO) {
-      const protocol = otherProtocol(content)
+      const protocol = otherProtocol(message.content)
       if (protocol !== undefined) this.#events.otherVersion(worker, protocol)
       return
     }
     try {
-      const body = this.#joiner.add(worker, headers, content)
-      if (!body) return
-      const frame = contentEncoding === undefined ? body : await decompress(body)
-      for (const { message, payload } of unpack(frame))
-        this.#events.told(readMessage<ReplyMessage>(message, REPLY_MESSAGES), payload, worker)
+      for (const { message: said, payload } of await this.#reader.read(message)) this.#events.told(said, payload, worker)
     } catch (error) {
       process.emitWarning(messageOf(error), 'PymarWarning')
     }

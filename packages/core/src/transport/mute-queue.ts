@@ -1,12 +1,14 @@
 import { now, withLimit } from '../timers.ts'
 import type { Link } from './amqp-link.ts'
-import type { Channel } from './amqp-session.ts'
+import { type Channel, isUnanswered } from './amqp-session.ts'
 
 /** A queue that is not heard of within so many milliseconds does not answer. */
 const ANSWER_LIMIT_MS = 5000
-/** It is not the election of a leader that it waits for, if it has not answered for so many milliseconds, and so often, each time over another connection. */
+/** It is not the election of a leader that it waits for, if it has not answered for so many milliseconds, and so often. */
 const MUTE_MS = 10_000
 const MUTE_TIMES = 2
+/** What was found so many milliseconds ago holds: one more question would only lose one more connection. */
+const FRESH_MS = 3000
 /** So long, in milliseconds, it may take to delete it: RabbitMQ asks it for 5 s, in vain, and then deletes what it has. */
 const DELETE_LIMIT_MS = 10_000
 /** When it is to be asked again, in milliseconds: to begin with, and where it was to be deleted and could not. */
@@ -14,16 +16,17 @@ const SOON_MS = 5000
 const LATER_MS = 60_000
 const NO_ANSWER = 'no answer'
 
-/** Since when a queue does not answer, and how often it was asked. */
+/** What is known of a queue that does not answer: since when, how often it was asked, and when for the last time. */
 interface Mute {
   readonly since: number
   readonly times: number
+  readonly latest: number
 }
 
 /** A queue does not answer, though the broker does. The channel that has asked is of no use any more. */
 export class MuteQueue extends Error {
   readonly queue: string
-  /** Milliseconds after which it is to be asked again. */
+  /** Milliseconds after which it is to be asked again; 0: on the next connection. */
   readonly againMs: number
 
   constructor(queue: string, againMs: number) {
@@ -37,7 +40,8 @@ export class MuteQueue extends Error {
  * Asks queues with replicas, and deletes those that stay mute, for whoever declares them next.
  *
  * RabbitMQ forgets who takes part in such a queue if it is killed within a second after that was declared, and then waits for a leader
- * whom nobody elects (seen on 3.10, with one machine). What was in the queue is lost by that already.
+ * whom nobody elects (seen on 3.10, with one machine). What was in the queue is lost by that already. Where it is not, since most of its
+ * machines are away, it is lost by the deletion: tasks are sent again, and answers computed again.
  */
 export class MuteQueues {
   readonly #link: Link
@@ -68,14 +72,16 @@ export class MuteQueues {
     const late = await this.#answeredBefore(asked)
     if (late) return late.answer
     this.#count(queue, began)
-    throw new MuteQueue(queue, this.#isHopeless(queue) ? 0 : SOON_MS)
+    const isHopeless = this.#isHopeless(queue)
+    if (isHopeless) await this.#delete(queue)
+    throw new MuteQueue(queue, isHopeless ? 0 : SOON_MS)
   }
 
-  /** A broker that says why has answered. One that closes the connection may do so whenever it is asked for this queue: RabbitMQ does where its processes are gone. */
+  /** RabbitMQ closes the connection of whoever asks a queue whose processes are gone. */
   #lost(queue: string, began: number, error: unknown): unknown {
-    if (error instanceof Error && 'code' in error) return error
+    if (!isUnanswered(error)) return error
     const { times } = this.#count(queue, began)
-    return times < MUTE_TIMES ? error : new MuteQueue(queue, SOON_MS)
+    return times < MUTE_TIMES ? error : new MuteQueue(queue, this.#isHopeless(queue) ? 0 : SOON_MS)
   }
 
   /** It is the queue that does not answer, and not this process that has not heard it yet, if another question is answered before. */
@@ -88,22 +94,24 @@ export class MuteQueues {
 
   #count(queue: string, began: number): Mute {
     const { since, times } = this.#mute.get(queue) ?? { since: began, times: 0 }
-    const mute = { since, times: times + 1 }
+    const mute = { since, times: times + 1, latest: now() }
     this.#mute.set(queue, mute)
     return mute
   }
 
   #isHopeless(queue: string): boolean {
     const mute = this.#mute.get(queue)
-    return mute !== undefined && mute.times >= MUTE_TIMES && now() - mute.since >= MUTE_MS
+    return mute !== undefined && mute.times >= MUTE_TIMES && now() - mute.since >= MUTE_MS && now() - mute.latest < FRESH_MS
   }
 
   async #delete(queue: string) {
+    // Somebody else may have declared it anew.
+    if (await this.#link.consumersOf(queue).catch(() => 0)) return void this.#mute.delete(queue)
     const channel = await this.#link.channel()
     try {
       await withLimit(channel.deleteQueue(queue), DELETE_LIMIT_MS, NO_ANSWER)
     } catch (error) {
-      throw isNoAnswer(error) ? new MuteQueue(queue, LATER_MS) : error
+      throw new MuteQueue(queue, isNoAnswer(error) ? LATER_MS : SOON_MS)
     } finally {
       close(channel)
     }

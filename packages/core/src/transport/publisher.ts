@@ -15,10 +15,7 @@ export class Publisher {
 
   constructor(link: Link) {
     this.#link = link
-    this.#confirms = new Confirms(
-      () => link.isBlocked,
-      () => link.restart(),
-    )
+    this.#confirms = new Confirms(link)
   }
 
   /** Publishes a body of any size: a large one is made smaller where that helps, and goes in pieces that every broker takes. */

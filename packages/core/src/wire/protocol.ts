@@ -129,13 +129,13 @@ const ENTRIES = listOf(
 const HOLDS = listOf('tasks', ([job, ...numbers]) => ID.holds(job) && numbers.length === 3 && areCounts(numbers))
 const CALLS = listOf('calls', (numbers) => numbers.length === 3 && areCounts(numbers), 1)
 
-export const TASK_MESSAGES: Readonly<Record<TaskMessage['type'], Table>> = {
+export const TASK_MESSAGES: MessageTables<TaskMessage> = {
   partitions: { job: ID, of: COUNT, source: optional(TEXT), shared: optional(BYTES), keep: optional(BOOLEAN), tasks: ENTRIES },
   calls: { session: ID, function: TEXT, calls: CALLS },
   reducer: { job: ID, reducer: COUNT, attempt: COUNT },
 }
 
-export const REPLY_MESSAGES: Readonly<Record<ReplyMessage['type'], Table>> = {
+export const REPLY_MESSAGES: MessageTables<ReplyMessage> = {
   started: OF_TASK,
   partial: { ...OF_TASK, ms: NUMBER },
   failed: { ...OF_TASK, code: TEXT },
@@ -148,7 +148,7 @@ export const REPLY_MESSAGES: Readonly<Record<ReplyMessage['type'], Table>> = {
   statistics: { done: COUNT, busyMs: NUMBER },
 }
 
-export const CONTROL_MESSAGES: Readonly<Record<ControlMessage['type'], Table>> = {
+export const CONTROL_MESSAGES: MessageTables<ControlMessage> = {
   who: { quorum: optional(BOOLEAN) },
   stop: { job: ID },
   'stop-task': OF_TASK,
@@ -156,15 +156,15 @@ export const CONTROL_MESSAGES: Readonly<Record<ControlMessage['type'], Table>> =
   constant: { session: ID, name: TEXT },
 }
 
+/** What each message has, by its type. */
+export type MessageTables<Message extends { readonly type: string }> = Readonly<Record<Message['type'], Table>>
+
 /**
  * Checks that a message is one of those in a table.
  *
  * @throws {PymarError} `INVALID_ARGUMENT` if it is none.
  */
-export function readMessage<Message extends { readonly type: string }>(
-  value: unknown,
-  tables: Readonly<Record<Message['type'], Table>>,
-): Message {
+export function readMessage<Message extends { readonly type: string }>(value: unknown, tables: MessageTables<Message>): Message {
   const refuse = (found: string) => new PymarError('INVALID_ARGUMENT', `Cannot read a message from the broker: ${found}`)
   if (typeof value !== 'object' || value === null) throw refuse(`${show(value)} is none`)
   const { type, ...fields } = value as Record<string, unknown>

@@ -23,7 +23,7 @@ export interface IntakeSettings {
   cancelled(): void
   /** Declares a queue. Says why that cannot be done now, where its machine is away. @throws {Error} If it is refused. */
   declare(queue: string): Promise<string | undefined>
-  /** Asks a queue with replicas. @throws {MuteQueue} If it does not answer. */
+  /** Asks a queue with replicas something. @throws {MuteQueue} If it does not answer. */
   unlessMute<T>(queue: string, question: () => Promise<T>): Promise<T>
   log(line: string): void
   say(line: string): void
@@ -60,8 +60,6 @@ export class Intake {
   #queues: readonly ServedProducer[]
   /** What the broker calls the consumers, by queue. */
   readonly #tags = new Map<string, string>()
-  /** Queues with replicas that have answered on this channel. */
-  readonly #answered = new Set<string>()
   readonly #leftAlone: LeftAlone
   #wanted = false
   #closing = false
@@ -142,7 +140,6 @@ export class Intake {
     if (channel !== this.#channel) return
     this.#channel = undefined
     this.#tags.clear()
-    this.#answered.clear()
     for (const receipt of this.#held.values()) {
       receipt.stale ||= receipt.tag !== undefined
       receipt.tag = undefined
@@ -162,7 +159,7 @@ export class Intake {
       return this.#wanted ? this.#consumeAll() : this.#cancelAll()
     })
     this.#turn = turned.catch((error) => {
-      if (error instanceof MuteQueue) this.#leftAlone.add(error.queue, error.message, error.againMs)
+      if (error instanceof MuteQueue && error.againMs > 0) this.#leftAlone.add(error.queue, error.message, error.againMs)
       else this.#settings.log(`cannot take tasks now: ${messageOf(error)}`)
       // What it has asked for may be answered yet, and would not be known.
       if (channel === this.#channel && !this.#closing) this.#settings.cancelled()
@@ -173,7 +170,8 @@ export class Intake {
   async #cancelAll() {
     for (const [queue, tag] of [...this.#tags]) {
       this.#tags.delete(queue)
-      await this.#channel?.cancel(tag)
+      const channel = this.#channel
+      if (channel) await this.#unlessMute(queue, () => channel.cancel(tag))
     }
   }
 
@@ -182,21 +180,22 @@ export class Intake {
     if (!channel) return
     const missing = this.#queues.filter(({ queue }) => !this.#tags.has(queue) && !this.#leftAlone.has(queue))
     // Those that may be mute last: they keep the others waiting.
-    const mayBeMute = ({ queue }: ServedProducer) => hasReplicas(queue) && !this.#answered.has(queue)
-    for (const served of missing.sort((a, b) => Number(mayBeMute(a)) - Number(mayBeMute(b)))) {
+    for (const served of missing.sort((a, b) => Number(hasReplicas(a.queue)) - Number(hasReplicas(b.queue)))) {
       const { queue } = served
-      const question = () => this.#consumeOne(channel, served)
-      const { tag, away } = await (mayBeMute(served) ? this.#settings.unlessMute(queue, question) : question())
+      const { tag, away } = await this.#unlessMute(queue, () => this.#consumeOne(channel, served))
       if (channel !== this.#channel) return
       if (away !== undefined) this.#leftAlone.add(queue, away, AWAY_MS)
       if (tag === undefined) continue
       this.#leftAlone.delete(queue)
       this.#tags.set(queue, tag)
-      this.#answered.add(queue)
     }
     // The next time another one is first.
     const [first, ...others] = this.#queues
     if (first && missing.length > 0) this.#queues = [...others, first]
+  }
+
+  #unlessMute<T>(queue: string, question: () => Promise<T>): Promise<T> {
+    return hasReplicas(queue) ? this.#settings.unlessMute(queue, question) : question()
   }
 
   /** @returns The consumer's tag, or why there is none now. */

@@ -20,7 +20,7 @@ export class LeftAlone {
 
   /** @param found Why, as it is said once until it answers. */
   add(queue: string, found: string, ms: number): void {
-    if (!this.#said.has(queue)) this.#say(`${found}; its tasks wait, and it is asked again every few seconds`)
+    if (!this.#said.has(queue)) this.#say(`${found}; its tasks wait, and it is asked again`)
     this.#said.add(queue)
     this.#queues.add(queue)
     // By itself, since whoever has sent something there may not be heard before it answers.

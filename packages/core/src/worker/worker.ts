@@ -10,11 +10,10 @@ import { Link, type LinkOwner, type LinkSettings } from '../transport/amqp-link.
 import type { ConsumeMessage, Message, Session } from '../transport/amqp-session.ts'
 import { denialOf } from '../transport/broker-error.ts'
 import { MuteQueues } from '../transport/mute-queue.ts'
-import { decompress } from '../wire/compress.ts'
-import { Joiner, unpack } from '../wire/frame.ts'
+import { Reader } from '../transport/reader.ts'
 import { HELLO, hello, otherProtocol } from '../wire/hello.ts'
 import { fingerprintOf, queueOptions, replicaOf, taskQueue, toAllVersions, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
-import { CONTROL_MESSAGES, type ControlMessage, PROTOCOL, readMessage } from '../wire/protocol.ts'
+import { CONTROL_MESSAGES, type ControlMessage, PROTOCOL } from '../wire/protocol.ts'
 import type { Delivery } from './delivery.ts'
 import { Fetches } from './fetches.ts'
 import { HeldJobs } from './held-jobs.ts'
@@ -65,7 +64,7 @@ export class Worker implements LinkOwner {
   readonly #intake: Intake
   readonly #presence: Presence
   readonly #fetches: Fetches
-  readonly #joiner = new Joiner()
+  readonly #reader = new Reader<ControlMessage>(CONTROL_MESSAGES)
   readonly #jobs: HeldJobs
   #connectedBefore = false
   /** Whether it has said that it waits for its broker. */
@@ -224,14 +223,12 @@ export class Worker implements LinkOwner {
     void this.close(this.#settings.graceMs)
   }
 
-  async #control({ content, fields, properties: { appId, headers, replyTo, contentEncoding, type } }: ConsumeMessage) {
-    if (type === HELLO) return this.#hearHello(otherProtocol(content), replyTo)
+  async #control(message: ConsumeMessage) {
+    const { replyTo, type } = message.properties
+    if (type === HELLO) return this.#hearHello(otherProtocol(message.content), replyTo)
     try {
-      const body = this.#joiner.add(String(appId), headers, content)
-      if (!body) return
-      const frame = contentEncoding === undefined ? body : await decompress(body)
-      for (const { message, payload } of unpack(frame))
-        this.#obey(readMessage<ControlMessage>(message, CONTROL_MESSAGES), payload, { replyTo, routingKey: fields.routingKey })
+      for (const { message: said, payload } of await this.#reader.read(message))
+        this.#obey(said, payload, { replyTo, routingKey: message.fields.routingKey })
     } catch (error) {
       this.#settings.log(messageOf(error))
     }

@@ -1,0 +1,80 @@
+import { nextTick, setTimeout } from '../timers.ts'
+import { isNack } from './amqp-session.ts'
+import { Pace } from './pace.ts'
+import type { PartitionAttempt } from './task-batch.ts'
+
+/** Milliseconds before what the broker has refused is sent again. */
+const AGAIN_MS = 1000
+
+export interface TaskOutboxSettings {
+  /** Whether somebody waits for its answer. */
+  isOut(attempt: PartitionAttempt): boolean
+  /** Puts attempts into messages. */
+  batches(attempts: readonly PartitionAttempt[]): Iterable<readonly PartitionAttempt[]>
+  /** @param confirmed Called when the broker has it, or with an error if it has not, or that cannot be known. */
+  publish(batch: readonly PartitionAttempt[], confirmed: (error?: unknown) => void): void
+  /** The broker has not taken it. */
+  refused(attempt: PartitionAttempt): void
+}
+
+/** Tasks of a job on their way to the broker. */
+export class TaskOutbox {
+  readonly #settings: TaskOutboxSettings
+  readonly #pace = new Pace(nextTick, () => this.#flush())
+  #waiting: PartitionAttempt[] = []
+  /** Those of which it is not known that the broker has them. */
+  readonly #unconfirmed = new Set<PartitionAttempt>()
+
+  constructor(settings: TaskOutboxSettings) {
+    this.#settings = settings
+  }
+
+  add(attempt: PartitionAttempt): void {
+    this.#unconfirmed.add(attempt)
+    this.#waiting.push(attempt)
+    this.#pace.want()
+  }
+
+  delete(attempt: PartitionAttempt): void {
+    this.#unconfirmed.delete(attempt)
+  }
+
+  clear(): void {
+    this.#unconfirmed.clear()
+    this.#waiting = []
+  }
+
+  /** Those that were published, and of which it is not known that the broker has them. */
+  get unconfirmed(): PartitionAttempt[] {
+    return this.published(this.#unconfirmed)
+  }
+
+  /** Those of these attempts that do not wait here. */
+  published(attempts: Iterable<PartitionAttempt>): PartitionAttempt[] {
+    const waiting = new Set(this.#waiting)
+    return [...attempts].filter((attempt) => !waiting.has(attempt))
+  }
+
+  #flush() {
+    const attempts = this.#waiting.filter((attempt) => this.#settings.isOut(attempt))
+    this.#waiting = []
+    for (const batch of this.#settings.batches(attempts)) {
+      if (this.#pace.hasRoom) this.#publish(batch)
+      else this.#waiting.push(...batch)
+    }
+    if (this.#waiting.length > 0) this.#pace.want()
+  }
+
+  #publish(batch: readonly PartitionAttempt[]) {
+    this.#pace.sent()
+    this.#settings.publish(batch, (error) => {
+      if (error === undefined) for (const attempt of batch) this.#unconfirmed.delete(attempt)
+      else if (isNack(error)) setTimeout(() => this.#refuse(batch), AGAIN_MS).unref()
+      this.#pace.settled()
+    })
+  }
+
+  #refuse(batch: readonly PartitionAttempt[]) {
+    for (const attempt of batch) if (this.#unconfirmed.has(attempt)) this.#settings.refused(attempt)
+  }
+}
