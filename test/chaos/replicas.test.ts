@@ -1,14 +1,9 @@
-// Queues with replicas, on one machine.
+// Queues with replicas, on one machine that is killed.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { namespace, startWorker } from '../amqp/workers.ts'
-import { until } from '../processes.ts'
-import { TcpProxy } from '../tcp-proxy.ts'
 import { noBroker, ownNode } from './own-node.ts'
 import { answer, CHAOS, row, start } from './row.ts'
-
-/** Ends what there is of queue `Q`, and not the queue. */
-const FORCE_DELETE = '{Name, _} = amqqueue:get_pid(Q), ra:force_delete_server(quorum_queues, {Name, node()}).'
 
 describe('queues with replicas', { skip: noBroker }, () => {
   const own = ownNode()
@@ -46,26 +41,6 @@ describe('queues with replicas', { skip: noBroker }, () => {
       for await (const _ of job.partials()) if (++done === enough) await own.restart('kill')
       assert.equal(await job, await answer(200))
       assert.equal(await one.end(), 0)
-    })
-  }
-
-  // As they are for RabbitMQ that cannot recover one: it closes the connection of whoever consumes it.
-  for (const [what, which] of [
-    ['tasks', /\.Chaos\..*\.quorum$/],
-    ['answers', /\.reply\..*\.quorum$/],
-  ] as const) {
-    row(`queues with replicas whose processes are gone: that of ${what} is deleted, and declared anew`, {}, async (_, t) => {
-      const ours = `${namespace}-${what}`
-      const proxy = await TcpProxy.open(own.node.url)
-      t.after(() => proxy.close())
-      const job = start({ items: 120 }, { queue: proxy.url, namespace: ours, quorum: true })
-      const find = async () => (await own.node.ask('list_queues', 'name')).find((name) => name.includes(ours) && which.test(name))
-      await until('there is the queue', async () => (await find()) !== undefined, 20_000)
-      await own.node.tell('eval', `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${await find()}">>)), ${FORCE_DELETE}`)
-      proxy.cut()
-      const workers = [1, 2].map(() => startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-q', proxy.url, '--namespace', ours))
-      assert.equal(await job, await answer(120))
-      for (const worker of await Promise.all(workers)) assert.equal(await worker.end(), 0)
     })
   }
 })

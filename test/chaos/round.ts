@@ -129,8 +129,8 @@ export class Round {
       hang,
     ])
     over.abort()
-    await Promise.all([suffered, watched])
     job.cancel()
+    await Promise.all([suffered, watched])
     await Promise.all(this.workers.map((worker) => worker.end()))
     const end = { seed, faults: this.#faults, recoveries: this.#recoveries, ms: performance.now() - started }
     if (typeof how === 'string') return { ...end, what: 'hang' }

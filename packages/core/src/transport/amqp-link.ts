@@ -108,16 +108,26 @@ export class Link {
     if (this.#session) void end(this.#session.model)
   }
 
+  /** How many consumers a queue has, as {@link find} does. */
+  async consumersOf(queue: string): Promise<number | undefined> {
+    return (await this.find(queue))?.consumerCount
+  }
+
+  /** How many messages wait in a queue, as {@link find} does: none, where there is no such queue. */
+  async waitingIn(queue: string): Promise<number> {
+    return (await this.find(queue))?.messageCount ?? 0
+  }
+
   /**
-   * How many consumers a queue has, or undefined if there is no such queue.
+   * How many messages wait in a queue, and how many consumers it has, or undefined if there is no such queue.
    *
    * @throws {Error} If there is no connection to ask over.
    */
-  async consumersOf(queue: string): Promise<number | undefined> {
+  async find(queue: string): Promise<{ messageCount: number; consumerCount: number } | undefined> {
     // The broker closes a channel that asks for what is not there, so it is one for this question alone.
     const channel = await this.channel()
     try {
-      return (await withLimit(channel.checkQueue(queue), ANSWER_LIMIT_MS, NO_ANSWER)).consumerCount
+      return await withLimit(channel.checkQueue(queue), ANSWER_LIMIT_MS, NO_ANSWER)
     } catch (error) {
       if (NOT_OURS.test(messageOf(error))) return undefined
       throw error

@@ -51,7 +51,7 @@ class Heard {
       return false
     }
     const isRefused = this.#last === 'refused'
-    this.#looks = isKept && !isRefused ? 0 : this.#looks + 1
+    this.#looks = isKept && this.#waiting > 0 && !isRefused ? 0 : this.#looks + 1
     if (this.isIdle || this.#looks < (isRefused ? REFUSED_LOOKS : SILENT_LOOKS) * this.#patience) return false
     this.#patience = Math.min(MOST_PATIENCE, this.#patience * LONGER)
     this.beginAnew()

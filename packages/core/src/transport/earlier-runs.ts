@@ -63,7 +63,8 @@ export class EarlierRuns {
         if (isLive && now() - since > missedMs) return failed(liveError(error))
         if (!isLive || now() - since < AGAIN_MS)
           process.emitWarning(`Cannot take what an earlier run has left, and tries again: ${messageOf(error)}`, 'PymarWarning')
-        await new Promise((later) => setTimeout(later, error instanceof MuteQueue ? Math.max(AGAIN_MS, error.againMs) : AGAIN_MS))
+        const pause = error instanceof MuteQueue ? Math.max(AGAIN_MS, error.againMs) : AGAIN_MS
+        await new Promise((later) => setTimeout(later, pause).unref())
         continue
       }
       if (turn !== this.#turn) return

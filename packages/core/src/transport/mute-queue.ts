@@ -7,8 +7,10 @@ const ANSWER_LIMIT_MS = 5000
 /** It is not the election of a leader that it waits for, if it has not answered for so many milliseconds, and so often. */
 const MUTE_MS = 10_000
 const MUTE_TIMES = 2
-/** What was found so many milliseconds ago holds: one more question would only lose one more connection. */
-const FRESH_MS = 3000
+/** What was found less than so many milliseconds ago holds: one more question would only lose one more connection. */
+const FRESH_MS = 30_000
+/** Whether there is anything in it is told soon, in milliseconds, or never. */
+const FIND_LIMIT_MS = 1000
 /** So long, in milliseconds, it may take to delete it: RabbitMQ asks it for 5 s, in vain, and then deletes what it has. */
 const DELETE_LIMIT_MS = 10_000
 /** When it is to be asked again, in milliseconds: to begin with, and where it was to be deleted and could not. */
@@ -93,7 +95,9 @@ export class MuteQueues {
   }
 
   #count(queue: string, began: number): Mute {
-    const { since, times } = this.#mute.get(queue) ?? { since: began, times: 0 }
+    const before = this.#mute.get(queue)
+    // It was not asked for a while: the broker was away, it may be.
+    const { since, times } = before && began - before.latest < MUTE_MS ? before : { since: began, times: 0 }
     const mute = { since, times: times + 1, latest: now() }
     this.#mute.set(queue, mute)
     return mute
@@ -105,8 +109,7 @@ export class MuteQueues {
   }
 
   async #delete(queue: string) {
-    // Somebody else may have declared it anew.
-    if (await this.#link.consumersOf(queue).catch(() => 0)) return void this.#mute.delete(queue)
+    if (await this.#isAlive(queue)) return void this.#mute.delete(queue)
     const channel = await this.#link.channel()
     try {
       await withLimit(channel.deleteQueue(queue), DELETE_LIMIT_MS, NO_ANSWER)
@@ -117,6 +120,12 @@ export class MuteQueues {
     }
     this.#mute.delete(queue)
     this.#say(`the broker did not answer for queue ${queue}, which was deleted to be declared anew`)
+  }
+
+  /** Somebody else may have deleted it meanwhile, and declared it anew. Of one that does not answer RabbitMQ says that it is empty, and that nobody consumes it. */
+  async #isAlive(queue: string): Promise<boolean> {
+    const found = await withLimit(this.#link.find(queue), FIND_LIMIT_MS, NO_ANSWER).catch(() => ({ messageCount: 0, consumerCount: 0 }))
+    return !found || found.messageCount + found.consumerCount > 0
   }
 }
 

@@ -3,8 +3,9 @@ import { isNack } from './amqp-session.ts'
 import { Pace } from './pace.ts'
 import type { PartitionAttempt } from './task-batch.ts'
 
-/** Milliseconds before what the broker has refused is sent again. */
+/** Milliseconds before what the broker has refused is sent again; twice as many each time, until it takes something. */
 const AGAIN_MS = 1000
+const LONGEST_MS = 32_000
 
 export interface TaskOutboxSettings {
   /** Whether somebody waits for its answer. */
@@ -24,6 +25,7 @@ export class TaskOutbox {
   #waiting: PartitionAttempt[] = []
   /** Those of which it is not known that the broker has them. */
   readonly #unconfirmed = new Set<PartitionAttempt>()
+  #againMs = AGAIN_MS
 
   constructor(settings: TaskOutboxSettings) {
     this.#settings = settings
@@ -68,13 +70,19 @@ export class TaskOutbox {
   #publish(batch: readonly PartitionAttempt[]) {
     this.#pace.sent()
     this.#settings.publish(batch, (error) => {
-      if (error === undefined) for (const attempt of batch) this.#unconfirmed.delete(attempt)
-      else if (isNack(error)) setTimeout(() => this.#refuse(batch), AGAIN_MS).unref()
+      if (error === undefined) this.#taken(batch)
+      else if (isNack(error)) setTimeout(() => this.#refuse(batch), this.#againMs).unref()
       this.#pace.settled()
     })
   }
 
+  #taken(batch: readonly PartitionAttempt[]) {
+    this.#againMs = AGAIN_MS
+    for (const attempt of batch) this.#unconfirmed.delete(attempt)
+  }
+
   #refuse(batch: readonly PartitionAttempt[]) {
+    this.#againMs = Math.min(LONGEST_MS, 2 * this.#againMs)
     for (const attempt of batch) if (this.#unconfirmed.has(attempt)) this.#settings.refused(attempt)
   }
 }

@@ -9,6 +9,7 @@ import { hasReplicas, queueOptions, replicaOf } from '../wire/names.ts'
 import { readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
 import { Delivery } from './delivery.ts'
 import { LeftAlone } from './left-alone.ts'
+import { Starvation } from './starvation.ts'
 
 export interface IntakeSettings {
   readonly served: readonly ServedProducer[]
@@ -25,6 +26,8 @@ export interface IntakeSettings {
   declare(queue: string): Promise<string | undefined>
   /** Asks a queue with replicas something. @throws {MuteQueue} If it does not answer. */
   unlessMute<T>(queue: string, question: () => Promise<T>): Promise<T>
+  /** How many messages wait in a queue. */
+  waiting(queue: string): Promise<number>
   log(line: string): void
   say(line: string): void
 }
@@ -61,6 +64,8 @@ export class Intake {
   /** What the broker calls the consumers, by queue. */
   readonly #tags = new Map<string, string>()
   readonly #leftAlone: LeftAlone
+  readonly #starvation: Starvation
+  #received = 0
   #wanted = false
   #closing = false
   /** Consumers are added and cancelled one turn after the other. */
@@ -71,6 +76,16 @@ export class Intake {
   constructor(settings: IntakeSettings) {
     this.#settings = settings
     this.#queues = settings.served
+    this.#starvation = new Starvation({
+      queues: () => [...this.#tags.keys()].filter(hasReplicas),
+      isIdle: () => this.#wanted && this.#held.size === 0,
+      received: () => this.#received,
+      waiting: settings.waiting,
+      starved: (queue) => {
+        settings.log(`queue ${queue} has tasks and gives none; connects again`)
+        settings.cancelled()
+      },
+    })
     this.#leftAlone = new LeftAlone(settings.say, () => void this.#adjust())
     this.#timer = setInterval(() => this.#reportHeld(), (settings.ackTimeoutMs * EARLY) / LOOKS).unref()
   }
@@ -113,6 +128,7 @@ export class Intake {
   async close(graceMs: number): Promise<void> {
     this.#closing = true
     this.#wanted = false
+    this.#starvation.close()
     // What a broker that does not answer still gives goes back.
     await withLimit(this.#adjust(), CANCEL_LIMIT_MS, 'the broker does not answer').catch(() => {})
     if (this.#held.size > 0) {
@@ -219,6 +235,7 @@ export class Intake {
   }
 
   #receive(message: ConsumeMessage, channel: Channel, producer: string) {
+    this.#received++
     let delivery: Delivery
     const receipt: Receipt = { since: now(), tag: { channel, message }, stale: false, reported: false }
     try {

@@ -99,6 +99,7 @@ export class Worker implements LinkOwner {
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
       declare: (queue) => this.#declare(queue),
+      waiting: (queue) => this.#link.waitingIn(queue),
       unlessMute: (queue, question) => mute.ask(queue, question),
     })
     this.#jobs = new HeldJobs({
