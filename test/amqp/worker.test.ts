@@ -122,9 +122,15 @@ test('a worker that cannot start says what is missing', needs('amqp'), async () 
     assert.equal(worker.child.exitCode, 1)
     assert.match(worker.said(), said)
   }
-  const worker = await startWorker(BUSY, '-w', '0')
-  assert.equal(worker.child.exitCode, 2)
-  assert.match(worker.said(), /^Cannot start 0 slots as -w must be an integer from 1 to 2\^53 - 1; see pymar-worker --help\n$/)
+  for (const [args, said] of [
+    [['-w', '0'], 'Cannot start 0 slots as -w must be an integer from 1 to 2^53 - 1'],
+    [['-w', '1', '-w', '2'], 'Cannot read -w: it may be given once, and is given 2 times'],
+    [['--namespace', 'a', '--namespace', 'b', '-v', '-v'], 'Cannot read --namespace: it may be given once, and is given 2 times'],
+  ] as const) {
+    const worker = await startWorker(BUSY, ...args)
+    assert.equal(worker.child.exitCode, 2)
+    assert.equal(worker.said(), `${said}; see pymar-worker --help\n`)
+  }
 })
 
 test('a worker inside a program takes tasks until it is closed', needs('amqp'), async () => {

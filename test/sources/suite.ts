@@ -4,6 +4,7 @@ import { after, describe, test } from 'node:test'
 import { DataSourceFactory, type Job, type PymarError, type SourceClass } from '@pymar/core'
 import { type AnyProducer, inline, local, type Subject } from '../conformance/transports.ts'
 import { Hold, heldFile, List } from '../jobs/lists.ts'
+import { until } from '../processes.ts'
 
 /** A source of a database, under test, over data that the suite fills in: items 0, 1, 2, ... */
 export interface SourceSubject {
@@ -26,6 +27,8 @@ export interface SourceSubject {
   busyReaders(): Promise<number>
 }
 
+/** A statement begins, or ends, within so many milliseconds: a slot may have to be started for it. */
+const STATEMENT_LIMIT_MS = 15_000
 const TRANSPORTS: readonly Subject[] = [inline, local(2)]
 const upTo = (end: number, from = 0) => Array.from({ length: end - from }, (_, i) => from + i)
 
@@ -112,7 +115,7 @@ export function sourceSuite(subject: SourceSubject) {
       const job = start(transport, Hold, wide)
       const failed = assert.rejects(job, (error: PymarError) => error.code === 'SOURCE_FAILED' && error.cause instanceof Error)
       // Before the first row another connection would do.
-      await waitUntil('a slot holds a block', () => existsSync(heldFile(process.pid)))
+      await until('a slot holds a block', () => existsSync(heldFile(process.pid)), STATEMENT_LIMIT_MS)
       assert.ok((await subject.cutReaders()) > 0)
       await failed
       List.WORKERS_NUMBER = 4
@@ -132,16 +135,9 @@ export function sourceSuite(subject: SourceSubject) {
 
 /** Resolves when so many statements of slots, or more, are under way; for 0, when none is. */
 function reading(subject: SourceSubject, least: number): Promise<void> {
-  return waitUntil(`${least} statements are under way`, async () => {
+  const isSo = async () => {
     const busy = await subject.busyReaders()
     return least === 0 ? busy === 0 : busy >= least
-  })
-}
-
-async function waitUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const latest = performance.now() + 15_000
-  while (!(await holds())) {
-    if (performance.now() > latest) throw new Error(`It is not so that ${what}`)
-    await new Promise((later) => setTimeout(later, 20))
   }
+  return until(`${least} statements are under way`, isSo, STATEMENT_LIMIT_MS)
 }

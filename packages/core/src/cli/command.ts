@@ -5,8 +5,8 @@ export class UsageError extends Error {}
 
 const EXIT_USAGE = 2
 
-/** A command's parser, whose errors are {@link UsageError}s. */
-export async function parserOf(name: string, argv: readonly string[]): Promise<Argv> {
+/** A command's parser, whose errors are {@link UsageError}s. @param lists Options with a value that may be given more than once. */
+export async function parserOf(name: string, argv: readonly string[], lists: readonly string[] = []): Promise<Argv> {
   return yargs([...argv])
     .scriptName(name)
     .version(await version())
@@ -16,6 +16,15 @@ export async function parserOf(name: string, argv: readonly string[]): Promise<A
       // Its own errors, of what was typed, come as either.
       throw error && error.name !== 'YError' ? error : new UsageError(message ?? error?.message)
     })
+    .check((parsed) => {
+      for (const [option, value] of Object.entries(parsed)) if (option !== '_' && !lists.includes(option)) mustBeOne(option, value)
+      return true
+    })
+}
+
+function mustBeOne(option: string, value: unknown) {
+  if (!Array.isArray(value) || value.every((one) => typeof one === 'boolean')) return
+  throw new UsageError(`Cannot read -${option.length > 1 ? '-' : ''}${option}: it may be given once, and is given ${value.length} times`)
 }
 
 /** Says what was wrong with what was typed. @returns Whether it was that. */

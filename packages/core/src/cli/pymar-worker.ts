@@ -19,7 +19,7 @@ export async function pymarWorker(argv: readonly string[]): Promise<void> {
 }
 
 async function parse(argv: readonly string[]): Promise<void> {
-  const parser = await parserOf('pymar-worker', argv)
+  const parser = await parserOf('pymar-worker', argv, ['p', 'producer', 's', 'source'])
   const parsed = await parser
     .usage('$0 FILE [-p PRODUCER]... [-s SOURCE]... [-q QUEUE] [-w SLOTS]')
     .option('p', {

@@ -20,7 +20,8 @@ export class LoadFailures {
     this.#inARow.set(url, times)
     // A signal may come from anywhere; an exit while the file is imported is the file's own doing.
     if (cause === 'signal' && times <= FORGIVEN) return undefined
-    const message = `Cannot load job file ${fileURLToPath(url)}: the slot ended with ${how} while it imported it`
+    const advice = cause === 'signal' ? '; see its last lines on stderr, and raise slotMemory if it ran out of memory' : ''
+    const message = `Cannot load job file ${fileURLToPath(url)}: the slot ended with ${how} while it imported it${advice}`
     return () => new PymarError('JOB_FILE', message)
   }
 

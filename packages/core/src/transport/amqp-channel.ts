@@ -60,7 +60,6 @@ export class AmqpChannel implements Channel, JobPost {
       isOut: (attempt) => this.#sent.has(attempt),
       batches: (attempts) => this.#batches.of(attempts, workers.count),
       publish: (batch, confirmed) => client.task(queue, this.#batches.message(batch), confirmed),
-      refused: (attempt) => this.#again(attempt),
     })
     this.#earlier = new EarlierRuns({
       kept: job.kept,
@@ -155,6 +154,7 @@ export class AmqpChannel implements Channel, JobPost {
     this.#workers.ask()
     void this.#lost.reconnected()
     void this.#earlier.take()
+    this.#outbox.reconnected()
     this.#insist(() => this.#sendUnconfirmed())
   }
 

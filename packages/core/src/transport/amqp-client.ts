@@ -6,7 +6,6 @@ import { type Parcel, pack, unpack } from '../wire/frame.ts'
 import { HELLO, hello } from '../wire/hello.ts'
 import {
   type Address,
-  hasReplicas,
   queueOptions,
   replicaOf,
   replyQueue,
@@ -186,17 +185,13 @@ export class AmqpClient implements LinkOwner {
       if ((await this.#link.consumersOf(queue)) === undefined) continue
       const channel = await this.#link.channel()
       try {
-        await collectAnswers(channel, () => this.#ask(queue, () => channel.get(queue)), answer)
+        await collectAnswers(channel, () => this.#mute.ask(queue, () => channel.get(queue)), answer)
         await channel.deleteQueue(queue)
       } finally {
         // Not waited for: amqplib never says so if the connection goes meanwhile.
         channel.close().catch(() => {})
       }
     }
-  }
-
-  #ask<T>(queue: string, question: () => Promise<T>): Promise<T> {
-    return hasReplicas(queue) ? this.#mute.ask(queue, question) : question()
   }
 
   /**
@@ -237,7 +232,7 @@ export class AmqpClient implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
-    await this.#ask(this.replyTo, () => this.#inbox.consume(channel, queueOptions(this.replyTo, this.#kind)))
+    await this.#mute.ask(this.replyTo, () => this.#inbox.consume(channel, queueOptions(this.replyTo, this.#kind)))
     for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
     const again = this.#connectedOnce
     this.#connectedOnce = true

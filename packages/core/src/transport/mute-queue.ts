@@ -1,4 +1,5 @@
 import { now, withLimit } from '../timers.ts'
+import { hasReplicas } from '../wire/names.ts'
 import type { Link } from './amqp-link.ts'
 import { type Channel, isUnanswered } from './amqp-session.ts'
 
@@ -57,10 +58,15 @@ export class MuteQueues {
   }
 
   /**
-   * @param question Declares the queue, and asks it something.
+   * Asks a queue something: to be declared, consumed, or to give what it has. Only those with replicas may be mute.
+   *
    * @throws {MuteQueue} If it does not answer, though the broker does, or the connection is lost by each question.
    */
-  async ask<T>(queue: string, question: () => Promise<T>): Promise<T> {
+  ask<T>(queue: string, question: () => Promise<T>): Promise<T> {
+    return hasReplicas(queue) ? this.#askReplicated(queue, question) : question()
+  }
+
+  async #askReplicated<T>(queue: string, question: () => Promise<T>): Promise<T> {
     if (this.#isHopeless(queue)) await this.#delete(queue)
     const began = now()
     const asked = question()
@@ -109,7 +115,7 @@ export class MuteQueues {
   }
 
   async #delete(queue: string) {
-    if (await this.#isAlive(queue)) return void this.#mute.delete(queue)
+    if (await this.#isToStay(queue)) return void this.#mute.delete(queue)
     const channel = await this.#link.channel()
     try {
       await withLimit(channel.deleteQueue(queue), DELETE_LIMIT_MS, NO_ANSWER)
@@ -122,8 +128,8 @@ export class MuteQueues {
     this.#say(`the broker did not answer for queue ${queue}, which was deleted to be declared anew`)
   }
 
-  /** Somebody else may have deleted it meanwhile, and declared it anew. Of one that does not answer RabbitMQ says that it is empty, and that nobody consumes it. */
-  async #isAlive(queue: string): Promise<boolean> {
+  /** Somebody else may have deleted it meanwhile, or declared it anew as well. Of one that does not answer RabbitMQ says that it is empty, and that nobody consumes it. */
+  async #isToStay(queue: string): Promise<boolean> {
     const found = await withLimit(this.#link.find(queue), FIND_LIMIT_MS, NO_ANSWER).catch(() => ({ messageCount: 0, consumerCount: 0 }))
     return !found || found.messageCount + found.consumerCount > 0
   }

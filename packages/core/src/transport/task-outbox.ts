@@ -1,11 +1,11 @@
-import { nextTick, setTimeout } from '../timers.ts'
+import { clearTimeout, nextTick, setTimeout } from '../timers.ts'
 import { isNack } from './amqp-session.ts'
 import { Pace } from './pace.ts'
 import type { PartitionAttempt } from './task-batch.ts'
 
-/** Milliseconds before what the broker has refused is sent again; twice as many each time, until it takes something. */
-const AGAIN_MS = 1000
-const LONGEST_MS = 32_000
+/** Milliseconds without sending anything after the broker has refused something; twice as many each time, until it takes something. */
+const PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 8000
 
 export interface TaskOutboxSettings {
   /** Whether somebody waits for its answer. */
@@ -14,8 +14,6 @@ export interface TaskOutboxSettings {
   batches(attempts: readonly PartitionAttempt[]): Iterable<readonly PartitionAttempt[]>
   /** @param confirmed Called when the broker has it, or with an error if it has not, or that cannot be known. */
   publish(batch: readonly PartitionAttempt[], confirmed: (error?: unknown) => void): void
-  /** The broker has not taken it. */
-  refused(attempt: PartitionAttempt): void
 }
 
 /** Tasks of a job on their way to the broker. */
@@ -25,7 +23,9 @@ export class TaskOutbox {
   #waiting: PartitionAttempt[] = []
   /** Those of which it is not known that the broker has them. */
   readonly #unconfirmed = new Set<PartitionAttempt>()
-  #againMs = AGAIN_MS
+  /** It waits, since the broker has refused something. */
+  #pause: NodeJS.Timeout | undefined
+  #pauseMs = PAUSE_MS
 
   constructor(settings: TaskOutboxSettings) {
     this.#settings = settings
@@ -42,8 +42,15 @@ export class TaskOutbox {
   }
 
   clear(): void {
+    clearTimeout(this.#pause)
     this.#unconfirmed.clear()
     this.#waiting = []
+  }
+
+  /** Another connection may be served where the one before it was refused. */
+  reconnected(): void {
+    this.#pauseMs = PAUSE_MS
+    if (this.#pause) this.#goOn()
   }
 
   /** Those that were published, and of which it is not known that the broker has them. */
@@ -58,6 +65,7 @@ export class TaskOutbox {
   }
 
   #flush() {
+    if (this.#pause) return
     const attempts = this.#waiting.filter((attempt) => this.#settings.isOut(attempt))
     this.#waiting = []
     for (const batch of this.#settings.batches(attempts)) {
@@ -71,18 +79,26 @@ export class TaskOutbox {
     this.#pace.sent()
     this.#settings.publish(batch, (error) => {
       if (error === undefined) this.#taken(batch)
-      else if (isNack(error)) setTimeout(() => this.#refuse(batch), this.#againMs).unref()
+      else if (isNack(error)) this.#refused(batch)
       this.#pace.settled()
     })
   }
 
   #taken(batch: readonly PartitionAttempt[]) {
-    this.#againMs = AGAIN_MS
+    this.#pauseMs = PAUSE_MS
     for (const attempt of batch) this.#unconfirmed.delete(attempt)
   }
 
-  #refuse(batch: readonly PartitionAttempt[]) {
-    this.#againMs = Math.min(LONGEST_MS, 2 * this.#againMs)
-    for (const attempt of batch) if (this.#unconfirmed.has(attempt)) this.#settings.refused(attempt)
+  #refused(batch: readonly PartitionAttempt[]) {
+    this.#waiting.push(...batch)
+    if (this.#pause) return
+    this.#pause = setTimeout(() => this.#goOn(), this.#pauseMs).unref()
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * this.#pauseMs)
+  }
+
+  #goOn() {
+    clearTimeout(this.#pause)
+    this.#pause = undefined
+    this.#pace.want()
   }
 }

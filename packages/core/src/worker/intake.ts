@@ -24,8 +24,8 @@ export interface IntakeSettings {
   cancelled(): void
   /** Declares a queue. Says why that cannot be done now, where its machine is away. @throws {Error} If it is refused. */
   declare(queue: string): Promise<string | undefined>
-  /** Asks a queue with replicas something. @throws {MuteQueue} If it does not answer. */
-  unlessMute<T>(queue: string, question: () => Promise<T>): Promise<T>
+  /** Asks a queue something. @throws {MuteQueue} If it does not answer, though the broker does. */
+  ask<T>(queue: string, question: () => Promise<T>): Promise<T>
   /** How many messages wait in a queue. */
   waiting(queue: string): Promise<number>
   log(line: string): void
@@ -187,7 +187,7 @@ export class Intake {
     for (const [queue, tag] of [...this.#tags]) {
       this.#tags.delete(queue)
       const channel = this.#channel
-      if (channel) await this.#unlessMute(queue, () => channel.cancel(tag))
+      if (channel) await this.#settings.ask(queue, () => channel.cancel(tag))
     }
   }
 
@@ -198,7 +198,7 @@ export class Intake {
     // Those that may be mute last: they keep the others waiting.
     for (const served of missing.sort((a, b) => Number(hasReplicas(a.queue)) - Number(hasReplicas(b.queue)))) {
       const { queue } = served
-      const { tag, away } = await this.#unlessMute(queue, () => this.#consumeOne(channel, served))
+      const { tag, away } = await this.#settings.ask(queue, () => this.#consumeOne(channel, served))
       if (channel !== this.#channel) return
       if (away !== undefined) this.#leftAlone.add(queue, away, AWAY_MS)
       if (tag === undefined) continue
@@ -208,10 +208,6 @@ export class Intake {
     // The next time another one is first.
     const [first, ...others] = this.#queues
     if (first && missing.length > 0) this.#queues = [...others, first]
-  }
-
-  #unlessMute<T>(queue: string, question: () => Promise<T>): Promise<T> {
-    return hasReplicas(queue) ? this.#settings.unlessMute(queue, question) : question()
   }
 
   /** @returns The consumer's tag, or why there is none now. */

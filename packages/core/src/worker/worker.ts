@@ -100,7 +100,7 @@ export class Worker implements LinkOwner {
       cancelled: () => this.#link.restart(),
       declare: (queue) => this.#declare(queue),
       waiting: (queue) => this.#link.waitingIn(queue),
-      unlessMute: (queue, question) => mute.ask(queue, question),
+      ask: (queue, question) => mute.ask(queue, question),
     })
     this.#jobs = new HeldJobs({
       pool,
