@@ -78,7 +78,8 @@ row('a queue that the broker does not let us have: BROKER, and other jobs go on'
   await channel.assertQueue(queue, { durable: true, expires: 60_000, messageTtl: 1 })
   await using producer = new Chaos({ ...broker() })
   const good = producer.map(new DataSourceFactory(Script, { params: { items: 200, ms: 5 } }))
-  const denied = start({ items: 40 }, { ...broker(), namespace: `${namespace}-other` })
+  // At once: not after this time, as where a machine of a cluster is away.
+  const denied = start({ items: 40 }, { ...broker(), namespace: `${namespace}-other`, brokerTimeoutMs: 600_000 })
   await assert.rejects(denied, { code: 'BROKER', message: /Cannot declare queue pymar\.1\..*PRECONDITION.*namespace/ })
   assert.equal(await good, await answer(200))
   await channel.deleteQueue(queue)

@@ -30,6 +30,22 @@ describe('a queue that is full', { skip: noBroker }, () => {
     })
   }
 
+  row('queue of tasks full, and stays so: said, and the job goes on when there is room', {}, async (_, t) => {
+    const ours = `${namespace}-stays`
+    const mark = marks(t)
+    const said = t.mock.method(console, 'error', () => {})
+    await limit(ours, 'Chaos', 0)
+    const one = await worker(ours)
+    const job = begin(ours, mark.path, {})
+    const isSaid = () => said.mock.calls.some(({ arguments: [line] }) => /^Chaos waits: the broker refuses tasks for queue /.test(line))
+    await until('it is said', isSaid, 20_000)
+    assert.equal(mark.all().length, 0)
+    await own.node.tell('clear_policy', ours)
+    assert.equal(await job, await answer(40))
+    assert.equal(said.mock.callCount(), 1)
+    assert.equal(await one.end(), 0)
+  })
+
   row('queue of answers full: they are said again when there is room, and nothing is computed twice', {}, async (_, t) => {
     const ours = `${namespace}-answers`
     const mark = marks(t)

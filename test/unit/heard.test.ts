@@ -64,6 +64,19 @@ test('a queue that takes some and refuses some is left alone', () => {
   assert.equal(looksUntilStuck(heard, { before: takeAndRefuse }), Number.POSITIVE_INFINITY)
 })
 
+test('a queue that is full, and takes something seldom, is given another connection ever more seldom', () => {
+  const heard = after('published', 'refused')
+  let looks = 0
+  const takeSeldom = () => {
+    for (const said of ++looks % 5 === 0 ? (['taken', 'refused'] as const) : (['refused'] as const)) {
+      heard.published()
+      heard.said(said)
+    }
+  }
+  assert.equal(looksUntilStuck(heard, { before: takeSeldom }), 3)
+  assert.equal(looksUntilStuck(heard, { before: takeSeldom }), Number.POSITIVE_INFINITY)
+})
+
 test('what was taken ends a refusal, and patience begins anew', () => {
   const heard = after('published', 'refused')
   assert.equal(looksUntilStuck(heard), 3)

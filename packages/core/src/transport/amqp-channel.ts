@@ -2,7 +2,6 @@ import type { PymarError } from '../errors.ts'
 import { setTimeout } from '../timers.ts'
 import { decode } from '../wire/codec.ts'
 import { type ErrorRecord, restoreError } from '../wire/error-record.ts'
-import { toWorkersOf } from '../wire/names.ts'
 import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import type { AmqpClient, JobPost } from './amqp-client.ts'
 import { AttemptSet } from './attempt-set.ts'
@@ -60,6 +59,7 @@ export class AmqpChannel implements Channel, JobPost {
       isOut: (attempt) => this.#sent.has(attempt),
       batches: (attempts) => this.#batches.of(attempts, workers.count),
       publish: (batch, confirmed) => client.task(queue, this.#batches.message(batch), confirmed),
+      stuck: () => workers.refused(),
     })
     this.#earlier = new EarlierRuns({
       kept: job.kept,
@@ -71,6 +71,7 @@ export class AmqpChannel implements Channel, JobPost {
     })
     this.#lost = new LostTasks({
       sent: this.#sent,
+      published: () => this.#outbox.published(this.#sent),
       waiting: async () => (await workers.declare()).messageCount,
       consumersOfWorker: (worker) => client.consumersOfWorker(worker),
       ask: () => workers.ask(),
@@ -110,7 +111,7 @@ export class AmqpChannel implements Channel, JobPost {
     if (!isPartition(attempt)) return this.#reductions.stop(attempt)
     this.#forget(attempt)
     const { id: index, attempt: number } = attempt
-    this.#client.control(toWorkersOf(this.#queue), { type: 'stop-task', job: this.#job.id, index, attempt: number })
+    this.#client.control.workersOf(this.#queue, { type: 'stop-task', job: this.#job.id, index, attempt: number })
   }
 
   close(): boolean {
@@ -123,7 +124,7 @@ export class AmqpChannel implements Channel, JobPost {
     this.#client.leave(this.#job.id)
     this.#reductions.close()
     // Also where nothing is out any more: workers keep what a job shares, and may hold copies of its tasks.
-    if (this.#wasSent) this.#client.stop(this.#queue, this.#job.id, this.#sent.size > 0)
+    if (this.#wasSent) this.#client.control.stop(this.#queue, this.#job.id, this.#sent.size > 0)
     this.#sent.clear()
     this.#outbox.clear()
     this.#wasClosed?.()
@@ -154,7 +155,6 @@ export class AmqpChannel implements Channel, JobPost {
     this.#workers.ask()
     void this.#lost.reconnected()
     void this.#earlier.take()
-    this.#outbox.reconnected()
     this.#insist(() => this.#sendUnconfirmed())
   }
 
@@ -186,7 +186,7 @@ export class AmqpChannel implements Channel, JobPost {
 
   async #collect(run: string): Promise<void> {
     if (await this.#client.isHeardOf(run)) throw new LiveRun(run)
-    this.#client.stop(this.#queue, run, true)
+    this.#client.control.stop(this.#queue, run, true)
     await this.#client.collect(run, (message, payload) => {
       // What waits is for the next run, then.
       if (this.#closed) throw new Error('the job is over')
@@ -200,6 +200,7 @@ export class AmqpChannel implements Channel, JobPost {
     const found = await this.#client.consumersOf(this.#queue)
     if (found === undefined) await this.#workers.declare()
     for (const attempt of found === undefined ? this.#outbox.published(this.#sent) : this.#outbox.unconfirmed) this.#again(attempt)
+    this.#outbox.reconnected()
   }
 
   #sendAgain(message: TaskMessage) {
@@ -216,7 +217,7 @@ export class AmqpChannel implements Channel, JobPost {
       if (sent) this.#lost.began(sent, worker)
       // Of one that is done: it was sent twice, or its answer came from somebody who is gone.
       if (!this.#events?.started(id))
-        this.#client.controlWorker(worker, { type: 'stop-task', job: message.job, index: id.id, attempt: id.attempt })
+        this.#client.control.worker(worker, { type: 'stop-task', job: message.job, index: id.id, attempt: id.attempt })
       return
     }
     if (message.type === 'holding') return sent ? this.#lost.holding(sent, worker) : undefined
@@ -241,7 +242,7 @@ export class AmqpChannel implements Channel, JobPost {
   #give({ job, what, index }: ReplyMessage & { type: 'fetch' }, worker: string) {
     const data = what === 'shared' ? this.#job.shared : this.#sent.of(index)[0]?.task.slice
     // Without data it says that nobody waits for that task any more.
-    this.#client.controlWorker(worker, { type: 'data', job, what, index }, data)
+    this.#client.control.worker(worker, { type: 'data', job, what, index }, data)
   }
 
   #again(attempt: PartitionAttempt) {

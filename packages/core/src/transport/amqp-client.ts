@@ -1,24 +1,13 @@
 import { PymarError } from '../errors.ts'
-import { clearTimeout, setTimeout } from '../timers.ts'
 import { type Broker, HEARTBEAT_S } from '../wire/broker-url.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { type Parcel, pack, unpack } from '../wire/frame.ts'
-import { HELLO, hello } from '../wire/hello.ts'
-import {
-  type Address,
-  queueOptions,
-  replicaOf,
-  replyQueue,
-  toAllVersions,
-  toNamesakes,
-  toWorker,
-  toWorkersOf,
-  workerQueue,
-} from '../wire/names.ts'
-import type { ControlMessage, ReplyMessage, TaskMessage } from '../wire/protocol.ts'
+import { queueOptions, replicaOf, replyQueue, workerQueue } from '../wire/names.ts'
+import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import { Link, type LinkOwner, type LinkSettings } from './amqp-link.ts'
 import type { Message, Session } from './amqp-session.ts'
 import { denialOf } from './broker-error.ts'
+import { Control } from './control.ts'
 import { collectAnswers } from './earlier-runs.ts'
 import { Inbox } from './inbox.ts'
 import { MuteQueues } from './mute-queue.ts'
@@ -35,10 +24,6 @@ export interface JobPost {
   /** A task found no queue. */
   unroutable(message: TaskMessage): void
 }
-
-/** How long, in milliseconds, workers may go on knowing of jobs that are over. */
-const OVER_MS = 20
-const UNSAID_LIMIT = 10_000
 
 export interface ClientSettings {
   readonly link: LinkSettings
@@ -58,15 +43,12 @@ export class AmqpClient implements LinkOwner {
   readonly #broker: Broker
   readonly #link: Link
   readonly #inbox: Inbox
+  /** Says to workers what there is to say. */
+  readonly control: Control
   readonly #mute: MuteQueues
   readonly #jobs = new Map<string, JobPost>()
   readonly #rosters = new Map<string, Roster>()
   #connectedOnce = false
-  /** Jobs that are over, by the queue whose workers are to be told. */
-  readonly #over = new Map<string, string[]>()
-  #overTimer: NodeJS.Timeout | undefined
-  /** What could not be said to workers. */
-  #unsaid: (readonly [to: Address, parcels: readonly Parcel<ControlMessage>[]])[] = []
   readonly #kind: 'process' | 'kept'
 
   constructor({ link, namespace, quorum, keptJob }: ClientSettings) {
@@ -78,6 +60,7 @@ export class AmqpClient implements LinkOwner {
     const plain = replyQueue(namespace, keptJob ?? id)
     this.replyTo = quorum ? replicaOf(plain) : plain
     this.#link = new Link(link, this)
+    this.control = new Control(this.#link, namespace, this.replyTo)
     this.#mute = new MuteQueues(this.#link, (line) => process.emitWarning(line, 'PymarWarning'))
     this.#inbox = new Inbox(this.replyTo, {
       told: (message, payload, worker) => this.#tell(message, payload, worker),
@@ -92,7 +75,7 @@ export class AmqpClient implements LinkOwner {
   }
 
   async close(): Promise<void> {
-    this.#tellOver()
+    this.control.flush()
     // It would end by itself, in a minute.
     await this.#link.deleteQueue(this.replyTo)
     await this.#link.close()
@@ -151,22 +134,6 @@ export class AmqpClient implements LinkOwner {
     this.#link.publisher.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true }, confirmed)
   }
 
-  /** Speaks to one worker. */
-  controlWorker(worker: string, message: ControlMessage, payload?: Uint8Array): void {
-    this.control(toWorker(this.#namespace, worker), message, payload)
-  }
-
-  /** Speaks to all workers that have a producer of this name. */
-  controlNamesakes(producer: string, message: ControlMessage): void {
-    this.control(toNamesakes(this.#namespace, producer), message)
-  }
-
-  /** Finds out whether there are workers of another version. */
-  greet(producer: string): void {
-    const { exchange, key } = toAllVersions(this.#namespace, producer)
-    this.#link.publisher.publish(exchange, key, hello(), { type: HELLO, replyTo: this.replyTo }, () => {})
-  }
-
   /** Whether a process waits for the answers to a run of a job. @throws {Error} If there is no connection. */
   async isHeardOf(run: string): Promise<boolean> {
     const plain = replyQueue(this.#namespace, run)
@@ -194,46 +161,9 @@ export class AmqpClient implements LinkOwner {
     }
   }
 
-  /**
-   * Tells the workers of a queue that nobody waits for a job any more.
-   *
-   * @param urgent Whether they may be computing it: otherwise they are told in a while, of all such jobs at once.
-   */
-  stop(queue: string, job: string, urgent: boolean): void {
-    const jobs = this.#over.get(queue) ?? []
-    this.#over.set(queue, [...jobs, job])
-    if (urgent) this.#tellOver()
-    else this.#overTimer ??= setTimeout(() => this.#tellOver(), OVER_MS).unref()
-  }
-
-  #tellOver() {
-    clearTimeout(this.#overTimer)
-    this.#overTimer = undefined
-    for (const [queue, jobs] of this.#over) {
-      this.#publish(
-        toWorkersOf(queue),
-        jobs.map((job) => ({ message: { type: 'stop', job } })),
-      )
-    }
-    this.#over.clear()
-  }
-
-  /** Speaks to the workers that listen there. */
-  control(to: Address, message: ControlMessage, payload?: Uint8Array): void {
-    this.#publish(to, [{ message, ...(payload && { payload }) }])
-  }
-
-  #publish({ exchange, key }: Address, parcels: readonly Parcel<ControlMessage>[]) {
-    const failed = (error?: unknown) => {
-      // What the broker did not get is said on the next connection.
-      if (error !== undefined && this.#unsaid.length < UNSAID_LIMIT) this.#unsaid.push([{ exchange, key }, parcels])
-    }
-    this.#link.publisher.publish(exchange, key, pack(parcels), { replyTo: this.replyTo, appId: this.replyTo }, failed)
-  }
-
   async setup({ channel }: Session): Promise<void> {
     await this.#mute.ask(this.replyTo, () => this.#inbox.consume(channel, queueOptions(this.replyTo, this.#kind)))
-    for (const [to, parcels] of this.#unsaid.splice(0)) this.#publish(to, parcels)
+    this.control.repeat()
     const again = this.#connectedOnce
     this.#connectedOnce = true
     if (again) setImmediate(() => this.#each((post) => post.reconnected()))
@@ -269,6 +199,6 @@ export class AmqpClient implements LinkOwner {
     const post = this.#jobs.get(message.job)
     if (post) return post.reply(message, payload, worker)
     // Of a job that is over: whoever still works on it need not.
-    if (message.type === 'started' || message.type === 'fetch') this.controlWorker(worker, { type: 'stop', job: message.job })
+    if (message.type === 'started' || message.type === 'fetch') this.control.worker(worker, { type: 'stop', job: message.job })
   }
 }

@@ -5,8 +5,9 @@ import { Heard } from './heard.ts'
 
 /** How often it is looked, in milliseconds. */
 const LOOK_MS = 1000
+
 /**
- * What the broker says of messages that were published to queues with replicas.
+ * Watches what the broker says of messages that were published to queues with replicas, and makes another connection where that may help.
  *
  * After the election of a leader RabbitMQ may refuse all that a channel publishes to such a queue, for as long as there is that channel; what another
  * connection publishes there it takes (seen on 3.10, in a cluster of three of which one is killed).

@@ -51,7 +51,8 @@ export class Heard {
     if (this.#hasTaken) {
       this.#hasTaken = false
       this.#looks = 0
-      this.#patience = 1
+      // One that is full takes some and refuses some: there another connection is no help.
+      if (!this.#isRefused) this.#patience = 1
       return false
     }
     this.#looks = isKept && this.#waiting > 0 && !this.#isRefused ? 0 : this.#looks + 1

@@ -6,6 +6,8 @@ import type { PartitionAttempt } from './task-batch.ts'
 export interface LostTasksSettings {
   /** Attempts that are out. */
   readonly sent: AttemptSet<PartitionAttempt>
+  /** Those of them that the broker may have. */
+  published(): Iterable<PartitionAttempt>
   /** Messages that wait in the task queue. */
   waiting(): Promise<number>
   /** How many consumers the queue of a worker's own has, or undefined if it is not there. */
@@ -112,7 +114,7 @@ export class LostTasks {
     const isOut = (attempt: PartitionAttempt) => sent.has(attempt)
     const waiting = await this.#settings.waiting().catch(() => undefined)
     const lost = [...this.#suspects].filter((attempt) => isOut(attempt) && !this.#holders.has(attempt) && !this.#held.has(keyOf(attempt)))
-    this.#suspects = new Set(waiting === 0 ? sent : [])
+    this.#suspects = new Set(waiting === 0 ? this.#settings.published() : [])
     if (waiting === 0) for (const attempt of lost) this.#settings.again(attempt)
     this.#held.clear()
     for (const known of [this.#holders, this.#beginners]) for (const attempt of known.keys()) if (!isOut(attempt)) known.delete(attempt)

@@ -14,6 +14,8 @@ export interface TaskOutboxSettings {
   batches(attempts: readonly PartitionAttempt[]): Iterable<readonly PartitionAttempt[]>
   /** @param confirmed Called when the broker has it, or with an error if it has not, or that cannot be known. */
   publish(batch: readonly PartitionAttempt[], confirmed: (error?: unknown) => void): void
+  /** The broker takes nothing, for some time now. */
+  stuck(): void
 }
 
 /** Tasks of a job on their way to the broker. */
@@ -43,6 +45,7 @@ export class TaskOutbox {
 
   clear(): void {
     clearTimeout(this.#pause)
+    this.#pause = undefined
     this.#unconfirmed.clear()
     this.#waiting = []
   }
@@ -53,7 +56,7 @@ export class TaskOutbox {
     if (this.#pause) this.#goOn()
   }
 
-  /** Those that were published, and of which it is not known that the broker has them. */
+  /** Those that the broker may have. */
   get unconfirmed(): PartitionAttempt[] {
     return this.published(this.#unconfirmed)
   }
@@ -86,13 +89,20 @@ export class TaskOutbox {
 
   #taken(batch: readonly PartitionAttempt[]) {
     this.#pauseMs = PAUSE_MS
+    if (this.#pause) this.#wait()
     for (const attempt of batch) this.#unconfirmed.delete(attempt)
   }
 
   #refused(batch: readonly PartitionAttempt[]) {
-    this.#waiting.push(...batch)
-    if (this.#pause) return
+    const wanted = batch.filter((attempt) => this.#settings.isOut(attempt))
+    this.#waiting.push(...wanted)
+    if (!this.#pause && wanted.length > 0) this.#wait()
+  }
+
+  #wait() {
+    clearTimeout(this.#pause)
     this.#pause = setTimeout(() => this.#goOn(), this.#pauseMs).unref()
+    if (this.#pauseMs === LONGEST_PAUSE_MS) this.#settings.stuck()
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * this.#pauseMs)
   }
 

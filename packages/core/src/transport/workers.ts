@@ -1,6 +1,5 @@
 import { PymarError } from '../errors.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
-import { toWorkersOf } from '../wire/names.ts'
 import { PROTOCOL, type ReplyMessage } from '../wire/protocol.ts'
 import type { AmqpClient } from './amqp-client.ts'
 
@@ -22,6 +21,9 @@ const STALE_MS = 12_000
 /** Where nobody consumes they are asked at each look, and one that is silent for so many is not there. Looks, since a process that was busy hears late. */
 const SILENT_LOOKS = 5
 
+/** There is no worker, the queue is not let us have, or takes no tasks. */
+type Why = 'alone' | 'denied' | 'refused'
+
 /** Workers of one queue, with when each was last heard of. */
 export type Roster = Map<string, { readonly slots: number; at: number }>
 
@@ -42,7 +44,8 @@ export class Workers {
   /** Since when the broker does not let it have its queue. */
   #deniedSince: number | undefined
   #timer: NodeJS.Timeout | undefined
-  #said = false
+  /** Why it waits, as far as that was said. */
+  readonly #said = new Set<Why>()
   #asked = false
   #closed = false
 
@@ -82,7 +85,7 @@ export class Workers {
   /** Has all workers of this queue say that they are there. */
   ask(): void {
     const { quorum } = this.#settings
-    this.#client.control(toWorkersOf(this.#queue), { type: 'who', ...(quorum && { quorum }) })
+    this.#client.control.workersOf(this.#queue, { type: 'who', ...(quorum && { quorum }) })
   }
 
   /** Declares the queue, and says how many tasks wait there, and how many workers take some. */
@@ -100,6 +103,14 @@ export class Workers {
   heard(worker: string): void {
     const seen = this.#roster.get(worker)
     if (seen) seen.at = now()
+  }
+
+  /** The broker takes no tasks. */
+  refused(): void {
+    this.#say(
+      'refused',
+      `the broker refuses tasks for queue ${this.#queue}: it may be full, as a policy says; leave queues of Pymar out of that`,
+    )
   }
 
   otherVersion(worker: string, protocol: number): void {
@@ -138,7 +149,7 @@ export class Workers {
     const waitedMs = now() - this.#deniedSince
     const isFinal = denial.isFinal || waitedMs > this.#client.timeoutMs
     if (isFinal) failed(denial.error)
-    else if (waitedMs > SAY_AFTER_MS) this.#say(denial.error.message)
+    else if (waitedMs > SAY_AFTER_MS) this.#say('denied', denial.error.message)
     return isFinal
   }
 
@@ -150,9 +161,9 @@ export class Workers {
     for (const [worker, { at }] of this.#roster) if (now() - at > SILENT_LOOKS * LOOK_MS) this.#roster.delete(worker)
   }
 
-  #say(found: string) {
-    if (this.#said) return
-    this.#said = true
+  #say(why: Why, found: string) {
+    if (this.#said.has(why)) return
+    this.#said.add(why)
     console.error(`${this.#settings.producer} waits: ${found}`)
   }
 
@@ -160,15 +171,15 @@ export class Workers {
     const waitedMs = now() - this.#since
     const { workerTimeoutMs, producer } = this.#settings
     if (!this.#asked) {
-      this.#client.controlNamesakes(producer, { type: 'who' })
-      this.#client.greet(producer)
+      this.#client.control.namesakes(producer, { type: 'who' })
+      this.#client.control.greet(producer)
     }
     this.#asked = true
     const found = `no worker takes its tasks${this.#others()}; start one: ${this.#settings.command}`
     if (waitedMs > workerTimeoutMs) {
       return failed(new PymarError('NO_WORKERS', `Cannot compute ${producer} within workerTimeoutMs ${workerTimeoutMs}: ${found}`))
     }
-    if (waitedMs > SAY_AFTER_MS) this.#say(found)
+    if (waitedMs > SAY_AFTER_MS) this.#say('alone', found)
   }
 
   #others(): string {

@@ -1,6 +1,6 @@
 import { messageOf, PymarError } from '../errors.ts'
 import type { ServedProducer } from '../options.ts'
-import { clearInterval, now, setInterval, withLimit } from '../timers.ts'
+import { clearInterval, setInterval, withLimit } from '../timers.ts'
 import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-session.ts'
 import { MuteQueue } from '../transport/mute-queue.ts'
 import { decompressSync } from '../wire/compress.ts'
@@ -8,18 +8,15 @@ import { unpack } from '../wire/frame.ts'
 import { hasReplicas, queueOptions, replicaOf } from '../wire/names.ts'
 import { readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
 import { Delivery } from './delivery.ts'
+import { HeldDeliveries, type HeldDeliveriesSettings } from './held-deliveries.ts'
 import { LeftAlone } from './left-alone.ts'
 import { Starvation } from './starvation.ts'
 
-export interface IntakeSettings {
+export interface IntakeSettings extends Omit<HeldDeliveriesSettings, 'ended'> {
   readonly served: readonly ServedProducer[]
   /** Messages that are held at once, over all queues. */
   readonly credit: number
-  /** Milliseconds after which the broker takes a message that is not acknowledged for lost, and closes the channel. */
-  readonly ackTimeoutMs: number
   take(delivery: Delivery): void
-  /** A delivery has been held for long: whoever waits for its open tasks is to know that. Calls back when it does. */
-  holding(delivery: Delivery, known: () => void): void
   /** A queue was taken away, or does not answer. */
   cancelled(): void
   /** Declares a queue. Says why that cannot be done now, where its machine is away. @throws {Error} If it is refused. */
@@ -32,19 +29,6 @@ export interface IntakeSettings {
   say(line: string): void
 }
 
-/** What is known of a delivery beside its tasks. */
-interface Receipt {
-  readonly since: number
-  /** What the broker calls it, on this channel; undefined once it is acknowledged, or the channel is gone. */
-  tag: { readonly channel: Channel; readonly message: ConsumeMessage } | undefined
-  /** Whether its channel went while it was held: then the broker gives it to somebody again. */
-  stale: boolean
-  reported: boolean
-}
-
-/** Part of the broker's patience after which a message that is still held is acknowledged. */
-const EARLY = 0.5
-const LOOKS = 8
 /** A broker that is short of memory may answer nothing for as long as that lasts: a worker that leaves waits for so many milliseconds. */
 const CANCEL_LIMIT_MS = 2000
 /** A queue whose machine is away is left alone for so many milliseconds. */
@@ -58,7 +42,7 @@ const AWAY_MS = 5000
  */
 export class Intake {
   readonly #settings: IntakeSettings
-  readonly #held = new Map<Delivery, Receipt>()
+  readonly #held: HeldDeliveries
   #channel: Channel | undefined
   #queues: readonly ServedProducer[]
   /** What the broker calls the consumers, by queue. */
@@ -71,14 +55,14 @@ export class Intake {
   /** Consumers are added and cancelled one turn after the other. */
   #turn: Promise<void> = Promise.resolve()
   #emptied: (() => void) | undefined
-  readonly #timer: NodeJS.Timeout
 
   constructor(settings: IntakeSettings) {
     this.#settings = settings
     this.#queues = settings.served
+    this.#held = new HeldDeliveries({ ...settings, ended: () => this.#ended() })
     this.#starvation = new Starvation({
       queues: () => [...this.#tags.keys()].filter(hasReplicas),
-      isIdle: () => this.#wanted && this.#held.size === 0,
+      isIdle: () => this.#wanted && this.#held.isEmpty,
       received: () => this.#received,
       waiting: settings.waiting,
       starved: (queue) => {
@@ -87,18 +71,10 @@ export class Intake {
       },
     })
     this.#leftAlone = new LeftAlone(settings.say, () => void this.#adjust())
-    this.#timer = setInterval(() => this.#reportHeld(), (settings.ackTimeoutMs * EARLY) / LOOKS).unref()
-  }
-
-  /** Messages that are held. Those that the broker gives to somebody again are not counted. */
-  get size(): number {
-    let size = 0
-    for (const { stale } of this.#held.values()) if (!stale) size++
-    return size
   }
 
   get deliveries(): Iterable<Delivery> {
-    return this.#held.keys()
+    return this.#held
   }
 
   /** Begins to take messages, on a new connection. */
@@ -131,35 +107,26 @@ export class Intake {
     this.#starvation.close()
     // What a broker that does not answer still gives goes back.
     await withLimit(this.#adjust(), CANCEL_LIMIT_MS, 'the broker does not answer').catch(() => {})
-    if (this.#held.size > 0) {
+    if (!this.#held.isEmpty) {
       const late = setInterval(() => this.#emptied?.(), graceMs + 1)
       await new Promise<void>((emptied) => {
         this.#emptied = emptied
       })
       clearInterval(late)
     }
-    clearInterval(this.#timer)
+    this.#held.close()
   }
 
   /** The broker is to give it to somebody else. */
   giveBack(delivery: Delivery): void {
-    const receipt = this.#held.get(delivery)
-    const tag = receipt?.tag
-    if (receipt) receipt.tag = undefined
-    this.#held.delete(delivery)
-    delivery.forget()
-    if (tag) unlessClosing(() => tag.channel.nack(tag.message, false, true))
-    this.#ended()
+    this.#held.giveBack(delivery)
   }
 
   #lost(channel = this.#channel) {
     if (channel !== this.#channel) return
     this.#channel = undefined
     this.#tags.clear()
-    for (const receipt of this.#held.values()) {
-      receipt.stale ||= receipt.tag !== undefined
-      receipt.tag = undefined
-    }
+    this.#held.lost()
   }
 
   /** Consumes, or does not, as it is wanted now. A channel that closes meanwhile takes its consumers with it. */
@@ -222,7 +189,7 @@ export class Intake {
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (!message) return this.#settings.cancelled()
       if (this.#channel !== channel) return
-      if (this.#wanted && this.size < this.#settings.credit) return this.#receive(message, channel, producer)
+      if (this.#wanted && this.#held.size < this.#settings.credit) return this.#receive(message, channel, producer)
       unlessClosing(() => channel.nack(message, false, true))
       this.#wanted = false
       void this.#adjust()
@@ -233,44 +200,21 @@ export class Intake {
   #receive(message: ConsumeMessage, channel: Channel, producer: string) {
     this.#received++
     let delivery: Delivery
-    const receipt: Receipt = { since: now(), tag: { channel, message }, stale: false, reported: false }
     try {
-      delivery = read(message, producer, () => {
-        this.#acknowledge(receipt)
-        this.#held.delete(delivery)
-        this.#ended()
-      })
+      delivery = this.#held.add({ channel, message }, (over) => read(message, producer, over))
     } catch (error) {
       this.#settings.log(messageOf(error))
-      return this.#acknowledge(receipt)
+      return void unlessClosing(() => channel.ack(message))
     }
-    this.#held.set(delivery, receipt)
     this.#settings.take(delivery)
   }
 
-  #acknowledge(receipt: Receipt) {
-    const { tag } = receipt
-    receipt.tag = undefined
-    if (tag) unlessClosing(() => tag.channel.ack(tag.message))
-  }
-
   #ended() {
-    if (this.#held.size === 0) this.#emptied?.()
+    if (this.#held.isEmpty) this.#emptied?.()
     const { credit } = this.#settings
-    if (this.#wanted || this.#closing || this.size > credit / 2) return
+    if (this.#wanted || this.#closing || this.#held.size > credit / 2) return
     this.#wanted = true
     void this.#adjust()
-  }
-
-  /** The broker waits for an acknowledgement so long and no longer; partitions may take longer. */
-  #reportHeld() {
-    const { ackTimeoutMs, holding } = this.#settings
-    const before = now() - ackTimeoutMs * EARLY
-    for (const [delivery, receipt] of this.#held) {
-      if (receipt.since > before || receipt.reported || !receipt.tag) continue
-      receipt.reported = true
-      holding(delivery, () => this.#acknowledge(receipt))
-    }
   }
 }
 

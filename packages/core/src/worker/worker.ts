@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { messageOf, type PymarError } from '../errors.ts'
 import type { JobFileAt } from '../job/job-file.ts'
 import type { ExportedClass } from '../job/load.ts'
@@ -7,17 +6,16 @@ import type { SlotPool } from '../slot/pool.ts'
 import { outputEnded } from '../slot/prefix-output.ts'
 import { keepAlive } from '../timers.ts'
 import { Link, type LinkOwner, type LinkSettings } from '../transport/amqp-link.ts'
-import type { ConsumeMessage, Message, Session } from '../transport/amqp-session.ts'
+import type { Message, Session } from '../transport/amqp-session.ts'
 import { denialOf } from '../transport/broker-error.ts'
 import { MuteQueues } from '../transport/mute-queue.ts'
-import { Reader } from '../transport/reader.ts'
-import { HELLO, hello, otherProtocol } from '../wire/hello.ts'
-import { fingerprintOf, queueOptions, replicaOf, taskQueue, toAllVersions, toNamesakes, toWorkersOf, workerQueue } from '../wire/names.ts'
-import { CONTROL_MESSAGES, type ControlMessage, PROTOCOL } from '../wire/protocol.ts'
+import { fingerprintOf, queueOptions, replicaOf, taskQueue, toWorkersOf } from '../wire/names.ts'
+import type { ControlMessage } from '../wire/protocol.ts'
 import type { Delivery } from './delivery.ts'
 import { Fetches } from './fetches.ts'
 import { HeldJobs } from './held-jobs.ts'
 import { Intake } from './intake.ts'
+import { type Envelope, OwnQueue } from './own-queue.ts'
 import { Presence } from './presence.ts'
 import { Replies } from './replies.ts'
 
@@ -44,27 +42,16 @@ const AHEAD_PER_SLOT = 1
 /** So long, in milliseconds, a worker that ends waits for the last that its slots have printed. */
 const OUTPUT_MS = 500
 
-/** What a message from the broker says of itself. */
-interface Envelope {
-  readonly replyTo: string | undefined
-  readonly routingKey: string
-}
-
-function newId(): string {
-  return `${hostname().replace(/[^\w.-]/g, '-')}:${process.pid}:${Math.floor(Math.random() * 2 ** 32).toString(36)}`
-}
-
 /** Takes tasks from a broker, and has its slots compute them. */
 export class Worker implements LinkOwner {
-  #id = newId()
   readonly served: readonly ServedProducer[]
   readonly #settings: WorkerSettings
   readonly #link: Link
+  readonly #own: OwnQueue
   readonly #replies: Replies
   readonly #intake: Intake
   readonly #presence: Presence
   readonly #fetches: Fetches
-  readonly #reader = new Reader<ControlMessage>(CONTROL_MESSAGES)
   readonly #jobs: HeldJobs
   #connectedBefore = false
   /** Whether it has said that it waits for its broker. */
@@ -86,7 +73,15 @@ export class Worker implements LinkOwner {
       return { producer, fingerprint, queue: taskQueue(namespace, producer, fingerprint) }
     })
     this.#link = new Link(settings.link, this)
-    this.#replies = new Replies(this.#link, () => this.#id)
+    this.#own = new OwnQueue({
+      link: this.#link,
+      namespace,
+      served: this.served,
+      obey: (message, payload, envelope) => this.#obey(message, payload, envelope),
+      log,
+      say,
+    })
+    this.#replies = new Replies(this.#link, () => this.id)
     this.#fetches = new Fetches((replyTo, wanted) => this.#replies.send(replyTo, { type: 'fetch', ...wanted }))
     const mute = new MuteQueues(this.#link, say)
     this.#intake = new Intake({
@@ -123,7 +118,7 @@ export class Worker implements LinkOwner {
   }
 
   get id(): string {
-    return this.#id
+    return this.#own.id
   }
 
   get #credit(): number {
@@ -135,22 +130,9 @@ export class Worker implements LinkOwner {
   }
 
   async setup({ channel }: Session): Promise<void> {
-    const { namespace, purge } = this.#settings
-    const own = workerQueue(namespace, this.id)
     if (this.#connectedBefore) this.#presence.returned()
-    await channel.assertQueue(own, queueOptions(own, 'process')).catch((error) => {
-      // In a cluster it may be on a machine that is gone; then nobody may declare it, and another name does.
-      if (/NOT[-_]FOUND/.test(messageOf(error))) this.#id = newId()
-      throw error
-    })
-    const addresses = this.served.flatMap(({ producer, queue }) => [
-      toNamesakes(namespace, producer),
-      toAllVersions(namespace, producer),
-      toWorkersOf(queue),
-    ])
-    for (const { exchange, key } of addresses) await channel.bindQueue(own, exchange, key)
-    await channel.consume(own, (message) => (message ? void this.#control(message) : this.#link.restart()), { noAck: true })
-    await this.#intake.open(channel, purge && !this.#connectedBefore)
+    await this.#own.open(channel)
+    await this.#intake.open(channel, this.#settings.purge && !this.#connectedBefore)
     for (const { queue } of this.served)
       if ((await this.#link.consumersOf(replicaOf(queue))) !== undefined) await this.#intake.takeReplica(queue)
     if (this.#connectedBefore) {
@@ -210,8 +192,7 @@ export class Worker implements LinkOwner {
     for (const replyTo of this.#jobs.replyQueues) this.#replies.send(replyTo, { type: 'leaving' })
     this.#replies.flush()
     this.#jobs.close()
-    // It would end by itself, in a minute.
-    await this.#link.deleteQueue(workerQueue(this.#settings.namespace, this.id))
+    await this.#own.delete()
     await this.#link.close()
     await this.#settings.pool.close()
     await outputEnded(OUTPUT_MS)
@@ -222,27 +203,6 @@ export class Worker implements LinkOwner {
     this.#settings.say(`leaves: ${messageOf(error)}`)
     this.#failure = error
     void this.close(this.#settings.graceMs)
-  }
-
-  async #control(message: ConsumeMessage) {
-    const { replyTo, type } = message.properties
-    if (type === HELLO) return this.#hearHello(otherProtocol(message.content), replyTo)
-    try {
-      for (const { message: said, payload } of await this.#reader.read(message))
-        this.#obey(said, payload, { replyTo, routingKey: message.fields.routingKey })
-    } catch (error) {
-      this.#settings.log(messageOf(error))
-    }
-  }
-
-  /** A script looks for workers, and has found none: it may be of another version. */
-  #hearHello(protocol: number | undefined, replyTo: string | undefined) {
-    if (protocol === undefined || typeof replyTo !== 'string') return
-    const found = `it speaks protocol ${protocol}, this worker ${PROTOCOL}`
-    this.#settings.say(
-      `a script has another version of @pymar/core (${found}), and its tasks do not come here: install the same on both sides`,
-    )
-    this.#link.publisher.publish('', replyTo, hello(), { type: HELLO, appId: this.#id }, () => {})
   }
 
   #obey(message: ControlMessage, payload: Uint8Array | undefined, { replyTo, routingKey }: Envelope) {
