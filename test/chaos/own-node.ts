@@ -19,12 +19,12 @@ export interface OwnNode {
   up(): Promise<void>
 }
 
-/** A node that is there while the tests of this suite run. */
-export function ownNode(): OwnNode {
+/** A node that is there while the tests of this suite run. @param more Settings of its application `rabbit`, as Erlang terms. */
+export function ownNode(more = ''): OwnNode {
   const folder = makeTemporaryFolder('pymar-chaos')
   let node: RabbitNode | undefined
   before(async () => {
-    const settings = `{consumer_timeout, ${ACK_TIMEOUT_MS}}, {channel_tick_interval, 1000}`
+    const settings = `{consumer_timeout, ${ACK_TIMEOUT_MS}}, {channel_tick_interval, 1000}${more && `, ${more}`}`
     if (binary) node = await RabbitNode.start(binary, folder.path, signal, settings)
   })
   after(async () => {

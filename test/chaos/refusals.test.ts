@@ -58,6 +58,7 @@ describe('a queue that is full', { skip: noBroker }, () => {
     const job = begin(ours, mark.path, { onProgress })
     // More than it has slots: the first one is computed.
     await until('a partition was computed', () => mark.all().length > 2, 20_000)
+    await until('it is said', () => /the broker refuses answers for queue pymar\S+: it may be full/.test(one.said()), 20_000)
     assert.equal(done, 0)
     await own.node.tell('clear_policy', ours)
     assert.equal(await job, await answer(40))

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { compress, decompress, decompressSync, isLarge } from '../../packages/core/dist/wire/compress.js'
-import { Joiner, pack, split, unpack } from '../../packages/core/dist/wire/frame.js'
+import { Joiner, PIECE_BYTES, pack, split, unpack } from '../../packages/core/dist/wire/frame.js'
 import { CONTROL_MESSAGES, REPLY_MESSAGES, readMessage, TASK_MESSAGES } from '../../packages/core/dist/wire/protocol.js'
 
 test('unpack() gives back the messages and payloads that pack() was given', () => {
@@ -29,7 +29,7 @@ test('unpack() refuses what is no frame', () => {
 
 test('bodies of any size arrive in pieces that a broker takes, also when a connection was lost between two of them', () => {
   const body = Buffer.from(Uint8Array.from({ length: 2.5 * 2 ** 20 }, (_, i) => i))
-  const pieces = split(body)
+  const pieces = split(body, PIECE_BYTES)
   assert.deepEqual(
     pieces.map((piece) => piece.body.byteLength),
     [2 ** 20, 2 ** 20, 2 ** 19],
@@ -47,7 +47,7 @@ test('pieces of several senders do not meet, and one that is missing spoils its 
   const [one, other] = [1, 2].map((byte) => Buffer.alloc(2.5 * 2 ** 20, byte)) as [Buffer, Buffer]
   const joiner = new Joiner()
   const joined: (Buffer | undefined)[] = []
-  const [ones, others] = [split(one), split(other)]
+  const [ones, others] = [split(one, PIECE_BYTES), split(other, PIECE_BYTES)]
   for (const at of [0, 1, 2]) {
     joined.push(joiner.add('a', ones[at]?.headers, ones[at]?.body as Buffer))
     if (at !== 1) joined.push(joiner.add('b', others[at]?.headers, others[at]?.body as Buffer))

@@ -131,7 +131,7 @@ export class AmqpClient implements LinkOwner {
 
   /** @param confirmed Called when the broker has it, or with an error if that cannot be known. */
   task(queue: string, parcel: Parcel<TaskMessage>, confirmed: (error?: unknown) => void): void {
-    this.#link.publisher.publish('', queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true }, confirmed)
+    this.#link.publisher.publishWhole(queue, pack([parcel]), { replyTo: this.replyTo, mandatory: true }, confirmed)
   }
 
   /** Whether a process waits for the answers to a run of a job. @throws {Error} If there is no connection. */

@@ -1,12 +1,13 @@
 import { messageOf, type PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
-import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
+import { keepAlive, now, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { type Channel, type ChannelModel, type Message, openSession, type QueueOptions, type Session } from './amqp-session.ts'
 import { cut, end, soon } from './amqp-socket.ts'
 import { Blockage } from './blockage.ts'
-import { blockedError, brokerError, isRefusal } from './broker-error.ts'
+import { blockedError, type PublishRefused } from './broker-error.ts'
 import { Publisher } from './publisher.ts'
+import { SAY_AFTER_MS, Tries } from './tries.ts'
 
 export interface LinkOwner {
   /** Declares and consumes what it needs, on each new connection. */
@@ -32,10 +33,8 @@ export interface LinkSettings {
 const ANSWER_LIMIT_MS = 10_000
 const SETUP_LIMIT_MS = 60_000
 const NO_ANSWER = 'the broker does not answer'
-const FIRST_DELAY_MS = 100
-const LONGEST_DELAY_MS = 2000
-/** So long without a broker, in milliseconds, and it is said. */
-const SAY_AFTER_MS = 2000
+/** What is refused is refused within so many milliseconds, or it was of use that there was a connection. */
+const SOON_MS = 10_000
 /** What a broker says of a queue that is not there for us: nobody's, or somebody's alone. */
 const NOT_OURS = /NOT[-_]FOUND|RESOURCE[-_]LOCKED|ACCESS[-_]REFUSED/
 
@@ -52,6 +51,9 @@ export class Link {
   /** Whether the session has been set up. */
   #ready = false
   #wasReady = false
+  #readyAt = 0
+  /** Those of which the last one gave a connection that the broker has closed, for what was published over it. */
+  #refused: Tries | undefined
   /** Says what there is to say, over whatever connection there is. */
   readonly publisher = new Publisher(this)
 
@@ -76,7 +78,7 @@ export class Link {
    * @throws {PymarError} `BROKER` if it was refused, or not there for as long as the settings say.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#opened(this.#connect())
+    this.#opening ??= this.#opened(this.#connect(this.#tries()))
     return this.#opening
   }
 
@@ -152,30 +154,35 @@ export class Link {
     }
   }
 
-  async #connect(): Promise<void> {
+  #tries(): Tries {
     const { broker, timeoutMs } = this.#settings
-    const since = now()
-    const deadline = since + timeoutMs
-    let said = false
-    for (let delay = FIRST_DELAY_MS; !this.#closed; delay = Math.min(LONGEST_DELAY_MS, delay * 2)) {
+    return new Tries({
+      broker,
+      timeoutMs,
+      // Whoever waits for ever has been let in before, or is told at once.
+      isPatient: () => this.#wasReady && timeoutMs === Number.POSITIVE_INFINITY,
+      say: (error) => this.#owner.waiting(error),
+    })
+  }
+
+  async #connect(tries: Tries): Promise<void> {
+    while (!this.#closed) {
       try {
-        await this.#connectOnce(Math.max(1, deadline - now()))
-        return
+        return await this.#connectOnce(tries.begin())
       } catch (error) {
         if (this.#closed) return
-        // Whoever waits for ever has been let in before, or is told at once.
-        const stays = this.#wasReady && timeoutMs === Number.POSITIVE_INFINITY
-        const isFinal = isRefusal(error) && !stays
-        if (isFinal || now() >= deadline) throw brokerError(broker, timeoutMs, error)
-        if (!said && now() - since >= SAY_AFTER_MS) {
-          said = true
-          this.#owner.waiting(brokerError(broker, Number.POSITIVE_INFINITY, error))
-        }
-        const pause = Math.min(delay * (0.5 + Math.random() / 2), deadline - now() + 1)
-        await new Promise((later) => setTimeout(later, pause).unref())
-        if (now() >= deadline) throw brokerError(broker, timeoutMs, error)
+        await tries.failed(error)
       }
     }
+  }
+
+  /** @param refusal Why the broker has closed the connection, if that was for what was published over it: that is published again over the next. */
+  async #reconnect(refusal: PublishRefused | undefined): Promise<void> {
+    const isSoon = now() - this.#readyAt < SOON_MS
+    const tries = (refusal && isSoon && this.#refused) || this.#tries()
+    this.#refused = refusal && tries
+    if (refusal && !this.publisher.learns(refusal)) await tries.failed(refusal)
+    await this.#connect(tries)
   }
 
   /** @param leftMs How long it may take. */
@@ -202,10 +209,11 @@ export class Link {
       if (gone) throw new Error('the connection was lost while it was set up')
       this.#ready = true
       this.#wasReady = true
+      this.#readyAt = now()
     } catch (error) {
       this.#session = undefined
       await end(session.model)
-      throw error
+      throw session.refusal ?? error
     }
     if (this.#closed) await end(session.model)
   }
@@ -239,10 +247,11 @@ export class Link {
   #lost(model: ChannelModel) {
     // One that is lost while it is set up is for whoever sets it up to replace.
     if (this.#session?.model !== model || !this.#ready || this.#closed) return
+    const { refusal } = this.#session
     this.#session = undefined
     this.#ready = false
     this.#owner.lost()
-    this.#opening = this.#opened(this.#connect())
+    this.#opening = this.#opened(this.#reconnect(refusal))
     this.#opening.catch((error) => this.#owner.failed(error))
   }
 

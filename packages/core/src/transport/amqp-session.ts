@@ -10,7 +10,8 @@ import {
   type SocketOptions,
 } from 'amqplib'
 import type { LinkSettings } from './amqp-link.ts'
-import { end, endWhenSilent, letGo, writeTogether } from './amqp-socket.ts'
+import { channelsOf, end, endWhenSilent, letGo, writeTogether } from './amqp-socket.ts'
+import { PublishRefused } from './broker-error.ts'
 
 /** What there is to do on a connection, as long as it lasts. */
 export interface Session {
@@ -19,9 +20,13 @@ export interface Session {
   /** For publishing: the broker confirms what it has taken. */
   readonly publisher: ConfirmChannel
   readonly model: ChannelModel
+  /** Why the broker has closed it, if that was for what was published. */
+  readonly refusal: PublishRefused | undefined
 }
 
 const CONNECT_LIMIT_MS = 10_000
+/** One to publish, one to declare and consume, one for what must not disturb these. */
+const LEAST_CHANNELS = 3
 
 /**
  * Opens a connection with its channels. Whatever ends one of them ends all of it.
@@ -47,14 +52,28 @@ export async function openSession(
   model.on('error', () => {})
   opened(model)
   try {
+    const channels = channelsOf(model.connection)
+    if (channels < LEAST_CHANNELS)
+      throw new Error(`it allows ${channels} channels, and ${LEAST_CHANNELS} are needed: raise its channel_max`)
     const channel = await model.createChannel()
     const publisher = await model.createConfirmChannel()
+    let refusal: PublishRefused | undefined
+    channel.on('error', () => {})
+    publisher.on('error', (error) => {
+      refusal = new PublishRefused(error)
+    })
     for (const one of [channel, publisher]) {
-      one.on('error', () => {})
       // A channel that the broker has closed is of no use, nor is the rest of the session without it.
       one.on('close', () => void end(model))
     }
-    return { channel, publisher, model }
+    return {
+      channel,
+      publisher,
+      model,
+      get refusal() {
+        return refusal
+      },
+    }
   } catch (error) {
     await end(model)
     throw error

@@ -6,6 +6,8 @@ interface Inside {
   readonly stream?: Socket
   /** Seconds, as both sides have agreed; 0: none. */
   readonly heartbeat?: number
+  /** The highest number of a channel, as both sides have agreed; 0: none. */
+  readonly channelMax?: number
   readonly heartbeater?: { readonly sendTimer?: NodeJS.Timeout; readonly recvTimer?: NodeJS.Timeout }
 }
 
@@ -70,6 +72,12 @@ export function endWhenSilent(connection: unknown): void {
 export function hasUnsent(connection: unknown): boolean {
   const { stream } = connection as Inside
   return (stream?.writableLength ?? 0) > 0
+}
+
+/** How many channels it may have at once. */
+export function channelsOf(connection: unknown): number {
+  const { channelMax } = connection as Inside
+  return channelMax || Number.POSITIVE_INFINITY
 }
 
 /** Ends a connection without a word, if it is still there. */

@@ -5,6 +5,13 @@ import type { Broker } from '../wire/broker-url.ts'
 const VIRTUAL_HOST = /Expected ConnectionOpenOk/
 const REFUSAL = new RegExp(`ACCESS[-_]REFUSED|NOT[-_]ALLOWED|${VIRTUAL_HOST.source}`)
 
+/** The broker has closed a channel for what was published over it. */
+export class PublishRefused extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause })
+  }
+}
+
 /** Whether another try would be refused too. */
 export function isRefusal(error: unknown): boolean {
   return REFUSAL.test(messageOf(error))
@@ -17,8 +24,10 @@ export function brokerError(broker: Broker, timeoutMs: number, error: unknown): 
   const guest = refused && /^(guest)?$/.test(username) && !/^(localhost|127\.|\[::1\])/.test(hostname)
   const lasted = timeoutMs === Number.POSITIVE_INFINITY ? '' : `, for ${timeoutMs} ms`
   const found = refused ? reasonOf(error) : `${reasonOf(error)}${lasted}`
-  const advice = guest ? "; the user guest may log in from the broker's own host only: name another user in the URL" : ''
-  return new PymarError('BROKER', `Cannot connect to broker ${broker.shown}: ${found}${advice}`, { cause: error })
+  const what = error instanceof PublishRefused ? 'publish' : 'connect'
+  const permit = refused && error instanceof Error && /access to (queue|exchange)/.test(error.message) ? `; ${PERMIT}` : ''
+  const advice = guest ? "; the user guest may log in from the broker's own host only: name another user in the URL" : permit
+  return new PymarError('BROKER', `Cannot ${what} to broker ${broker.shown}: ${found}${advice}`, { cause: error })
 }
 
 /** Why the broker takes nothing. @param timeoutMs For how long it was waited; Infinity: it still is. */
@@ -28,9 +37,12 @@ export function blockedError({ shown }: Broker, timeoutMs: number, reason: strin
   return new PymarError('BROKER', `Cannot publish to broker ${shown}: it takes nothing (${reason})${lasted}; ${advice}`)
 }
 
+/** What a user needs: tasks and answers go over the default exchange, what else there is to say over amq.direct. */
+const PERMIT = String.raw`the user must be allowed to configure "^pymar\.", and to write and read "^(pymar|amq)\."`
+
 /** What to do where AMQP says that we may not have a queue, by its code: this user may not, it is somebody's alone, there is another one of that name or are too many. */
 const DENIALS: Readonly<Record<number, string>> = {
-  403: 'the user must be allowed to configure, write and read "pymar.*"',
+  403: PERMIT,
   405: 'name another namespace',
   406: 'delete it, name another namespace, or raise the limit',
 }
@@ -48,5 +60,7 @@ export function denialOf({ shown }: Broker, queue: string, error: unknown): { er
 
 function reasonOf(error: unknown): string {
   const message = messageOf(error)
-  return VIRTUAL_HOST.test(message) ? 'its virtual host is not there, or this user may not use it' : message
+  return VIRTUAL_HOST.test(message)
+    ? 'its virtual host is not there, this user may not use it, or there are as many connections as there may be'
+    : message
 }

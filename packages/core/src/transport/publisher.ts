@@ -1,9 +1,13 @@
 import { compress, type Encoding, isLarge } from '../wire/compress.ts'
-import { split } from '../wire/frame.ts'
+import { PIECE_BYTES, split } from '../wire/frame.ts'
 import { hasReplicas } from '../wire/names.ts'
 import type { Link } from './amqp-link.ts'
 import { isNack, type PublishOptions } from './amqp-session.ts'
+import type { PublishRefused } from './broker-error.ts'
 import { Confirms } from './confirms.ts'
+
+/** What RabbitMQ says of a message that has more bytes than its `max_message_size`, which ends with the bytes that it may have. */
+const TOO_LARGE = /message size \d+ is larger than .*max size (\d+)/
 
 /** Told when the broker has a message, or with an error if it has not, or that cannot be known any more. */
 type Confirmed = (error?: unknown) => void
@@ -12,6 +16,7 @@ type Confirmed = (error?: unknown) => void
 export class Publisher {
   readonly #link: Link
   readonly #confirms: Confirms
+  #pieceBytes = PIECE_BYTES
 
   constructor(link: Link) {
     this.#link = link
@@ -20,9 +25,18 @@ export class Publisher {
 
   /** Publishes a body of any size: a large one is made smaller where that helps, and goes in pieces that every broker takes. */
   publish(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: Confirmed): void {
-    if (!isLarge(body)) return this.#publishOne(exchange, key, body, options, confirmed)
+    this.#publish(exchange, key, body, options, this.#pieceBytes, confirmed)
+  }
+
+  /** Publishes a body in one piece: the next one from the same queue may go to somebody else. */
+  publishWhole(key: string, body: Buffer, options: PublishOptions, confirmed: Confirmed): void {
+    this.#publish('', key, body, options, Number.POSITIVE_INFINITY, confirmed)
+  }
+
+  #publish(exchange: string, key: string, body: Buffer, options: PublishOptions, pieceBytes: number, confirmed: Confirmed): void {
+    if (!isLarge(body) && body.byteLength <= pieceBytes) return this.#publishOne(exchange, key, body, options, confirmed)
     compress(body).then((smaller) => {
-      const pieces = split(smaller ?? body)
+      const pieces = split(smaller ?? body, pieceBytes)
       let left = pieces.length
       let failure: unknown
       for (const { body: piece, headers } of pieces) {
@@ -33,6 +47,14 @@ export class Publisher {
         })
       }
     }, confirmed)
+  }
+
+  /** @returns Whether what was refused may be taken the next time: it was too large, and will go in smaller pieces. */
+  learns({ message }: PublishRefused): boolean {
+    const most = Number(TOO_LARGE.exec(message)?.[1])
+    if (!(most > 0 && most < this.#pieceBytes)) return false
+    this.#pieceBytes = most
+    return true
   }
 
   #publishOne(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: Confirmed): void {

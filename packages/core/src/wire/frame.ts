@@ -57,8 +57,8 @@ function refuse(found: string): PymarError {
   return new PymarError('INVALID_ARGUMENT', `Cannot read a message from the broker: ${found}`)
 }
 
-/** The largest body that is sent: brokers take 16 MiB from 4.0, and messages of 1 MiB travel fastest. */
-const PIECE_BYTES = 2 ** 20
+/** Larger bodies go in pieces: brokers take 16 MiB from 4.0, and messages of 1 MiB travel fastest. */
+export const PIECE_BYTES = 2 ** 20
 
 /** Part of a body, with what puts it together again. */
 export interface Piece {
@@ -71,13 +71,13 @@ const FORGOTTEN_MS = 10 * 60_000
 
 let bodies = 0
 
-/** Cuts a body into pieces that a broker takes; one that is small enough is one piece, and needs no headers. */
-export function split(body: Buffer): Piece[] {
-  const pieces = Math.ceil(body.byteLength / PIECE_BYTES)
+/** Cuts a body into pieces of so many bytes at most; one that is small enough is one piece, and needs no headers. */
+export function split(body: Buffer, pieceBytes: number): Piece[] {
+  const pieces = Math.ceil(body.byteLength / pieceBytes)
   if (pieces <= 1) return [{ body }]
   const name = `${process.pid}.${++bodies}`
   return Array.from({ length: pieces }, (_, piece) => ({
-    body: body.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES),
+    body: body.subarray(piece * pieceBytes, (piece + 1) * pieceBytes),
     headers: { body: name, piece, pieces },
   }))
 }

@@ -7,7 +7,7 @@ import { outputEnded } from '../slot/prefix-output.ts'
 import { keepAlive } from '../timers.ts'
 import { Link, type LinkOwner, type LinkSettings } from '../transport/amqp-link.ts'
 import type { Message, Session } from '../transport/amqp-session.ts'
-import { denialOf } from '../transport/broker-error.ts'
+import { denialOf, PublishRefused } from '../transport/broker-error.ts'
 import { MuteQueues } from '../transport/mute-queue.ts'
 import { fingerprintOf, queueOptions, replicaOf, taskQueue, toWorkersOf } from '../wire/names.ts'
 import type { ControlMessage } from '../wire/protocol.ts'
@@ -81,7 +81,7 @@ export class Worker implements LinkOwner {
       log,
       say,
     })
-    this.#replies = new Replies(this.#link, () => this.id)
+    this.#replies = new Replies(this.#link, () => this.id, say)
     this.#fetches = new Fetches((replyTo, wanted) => this.#replies.send(replyTo, { type: 'fetch', ...wanted }))
     const mute = new MuteQueues(this.#link, say)
     this.#intake = new Intake({
@@ -162,7 +162,8 @@ export class Worker implements LinkOwner {
 
   /** A broker may come up after its workers. */
   waiting(error: PymarError): void {
-    this.#isWaiting = true
+    // Where it is what this worker publishes, a connection is no reason to say that all is well.
+    this.#isWaiting = !(error.cause instanceof PublishRefused)
     this.#settings.say(`waits for its broker: ${error.message}`)
   }
 

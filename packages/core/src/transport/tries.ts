@@ -1,0 +1,65 @@
+import type { PymarError } from '../errors.ts'
+import { now, setTimeout } from '../timers.ts'
+import type { Broker } from '../wire/broker-url.ts'
+import { brokerError, isRefusal } from './broker-error.ts'
+
+export interface TriesSettings {
+  readonly broker: Broker
+  /** Milliseconds after which none is made any more; Infinity: never. */
+  readonly timeoutMs: number
+  /** Whether others are made although the broker has refused us. */
+  isPatient(): boolean
+  /** None has succeeded for a while, or the broker has refused us: this is why. Said once. */
+  say(error: PymarError): void
+}
+
+const FIRST_DELAY_MS = 100
+const LONGEST_DELAY_MS = 2000
+/** A broker that is there has let us in after so many milliseconds. */
+const FAIR_MS = 1000
+/** So long without a broker, in milliseconds, and it is said. */
+export const SAY_AFTER_MS = 2000
+
+/** Tries for a connection that is of use, ever more seldom. */
+export class Tries {
+  readonly #settings: TriesSettings
+  readonly #since = now()
+  #delayMs = FIRST_DELAY_MS
+  #said = false
+  /** Milliseconds that the latest one might take. */
+  #hadMs = Number.POSITIVE_INFINITY
+  #latest: unknown
+
+  constructor(settings: TriesSettings) {
+    this.#settings = settings
+  }
+
+  /** The next one begins. @returns How long it may take, in milliseconds. */
+  begin(): number {
+    this.#hadMs = Math.max(1, this.#since + this.#settings.timeoutMs - now())
+    return this.#hadMs
+  }
+
+  /**
+   * One has failed: waits before the next.
+   *
+   * @throws {PymarError} `BROKER` if there is to be none.
+   */
+  async failed(reason: unknown): Promise<void> {
+    // One that had hardly any time says nothing but that.
+    const isTelling = this.#hadMs >= FAIR_MS || this.#latest === undefined || isRefusal(reason)
+    const error = isTelling ? reason : this.#latest
+    this.#latest = error
+    const { broker, timeoutMs, isPatient, say } = this.#settings
+    const deadline = this.#since + timeoutMs
+    if ((isRefusal(error) && !isPatient()) || now() >= deadline) throw brokerError(broker, timeoutMs, error)
+    if (!this.#said && (isRefusal(error) || now() - this.#since >= SAY_AFTER_MS)) {
+      this.#said = true
+      say(brokerError(broker, Number.POSITIVE_INFINITY, error))
+    }
+    const pause = Math.min(this.#delayMs * (0.5 + Math.random() / 2), deadline - now() + 1)
+    this.#delayMs = Math.min(LONGEST_DELAY_MS, this.#delayMs * 2)
+    await new Promise((later) => setTimeout(later, pause).unref())
+    if (now() >= deadline) throw brokerError(broker, timeoutMs, error)
+  }
+}
