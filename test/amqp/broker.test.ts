@@ -63,7 +63,10 @@ test('a virtual host that is not there fails a job at once', needs('amqp'), asyn
   const url = new URL(serverUrl('amqp'))
   url.pathname = '/nowhere'
   const started = performance.now()
-  await assert.rejects(Join.map([1], { queue: url.href, slots: 1 }), { code: 'BROKER', message: /its virtual host is not there, this user/ })
+  await assert.rejects(Join.map([1], { queue: url.href, slots: 1 }), {
+    code: 'BROKER',
+    message: /its virtual host is not there, this user/,
+  })
   assert.ok(performance.now() - started < 10_000)
 })
 

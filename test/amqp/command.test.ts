@@ -1,10 +1,12 @@
 // needs: amqp
 // The commands as somebody types them: what they say, and how they end.
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { DataSourceFactory } from '@pymar/core'
 import { isAlive, slotsOf, start, until } from '../processes.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
 import { namespace, startWorker } from './workers.ts'
@@ -101,13 +103,16 @@ test('a script whose broker cannot be reached says that it waits', async () => {
   )
 })
 
-test('a worker that was asked twice to end does not wait for its slots', needs('amqp'), async () => {
-  const { Endless } = await import('../jobs/faults.ts')
-  const worker = await startWorker(fileOf('../jobs/faults.ts'), '-p', 'Endless', '-w', '1', '-v')
-  const job = Endless.map([1], options())
+test('a worker that was asked twice to end does not wait for its slots', needs('amqp'), async (t) => {
+  const { Chaos, Script } = await import('../jobs/chaos.mjs')
+  const folder = mkdtempSync(join(tmpdir(), 'pymar-mark-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const mark = join(folder, 'mark')
+  const worker = await startWorker(fileOf('../jobs/chaos.mjs'), '-p', 'Chaos', '-w', '1', '-v')
+  const job = Chaos.map(new DataSourceFactory(Script, { params: { items: 1, deed: 'loop', mark } }), options())
   const cancelled = assert.rejects(job, { code: 'CANCELLED' })
   const slots = slotsOf(worker.child.pid as number)
-  await until('it computes', () => /takes partition 0/.test(worker.said()), 10_000)
+  await until('it computes', () => existsSync(mark), 10_000)
   worker.child.kill()
   await until('it finishes', () => /finishes 1 task/.test(worker.said()))
   assert.equal(await worker.end(), 1)

@@ -27,10 +27,10 @@ describe('a broker that takes small messages alone', { skip: noBroker }, () => {
 })
 
 describe('a broker that allows few channels', { skip: noBroker }, () => {
-  const own = ownNode('{channel_max, 2}')
+  const own = ownNode('{channel_max, 15}')
 
   row('channel_max: BROKER, with what is needed', {}, async () => {
     const job = start({ items: 40 }, { queue: own.node.url, namespace, brokerTimeoutMs: 1000 })
-    await assert.rejects(job, { code: 'BROKER', message: /it allows 2 channels, and 3 are needed: raise its channel_max/ })
+    await assert.rejects(job, { code: 'BROKER', message: /it allows 15 channels, and 16 are needed: raise its channel_max/ })
   })
 })

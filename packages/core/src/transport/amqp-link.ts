@@ -14,8 +14,12 @@ export interface LinkOwner {
   setup(session: Session): Promise<void>
   /** The connection is gone; another one is tried. */
   lost(): void
-  /** None has come for a while: this is why. Others are tried; it is said once for each time that there is none. */
-  waiting(error: PymarError): void
+  /**
+   * None has come for a while: this is why. Others are tried; it is said once for each time that there is none.
+   *
+   * @param isRefused Whether there is one now and then, which the broker closes for what is published over it.
+   */
+  waiting(error: PymarError, isRefused: boolean): void
   /** None came for too long, or was refused: the link is closed. */
   failed(error: PymarError): void
   /** A message that was published as mandatory found no queue. */
@@ -78,7 +82,7 @@ export class Link {
    * @throws {PymarError} `BROKER` if it was refused, or not there for as long as the settings say.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#opened(this.#connect(this.#tries()))
+    this.#opening ??= this.#opened(this.#connectFirst())
     return this.#opening
   }
 
@@ -161,7 +165,7 @@ export class Link {
       timeoutMs,
       // Whoever waits for ever has been let in before, or is told at once.
       isPatient: () => this.#wasReady && timeoutMs === Number.POSITIVE_INFINITY,
-      say: (error) => this.#owner.waiting(error),
+      say: (error, isRefused) => this.#owner.waiting(error, isRefused),
     })
   }
 
@@ -171,9 +175,14 @@ export class Link {
         return await this.#connectOnce(tries.begin())
       } catch (error) {
         if (this.#closed) return
-        await tries.failed(error)
+        if (!this.publisher.learns(error)) await tries.failed(error)
       }
     }
+  }
+
+  #connectFirst(): Promise<void> {
+    this.#refused = undefined
+    return this.#connect(this.#tries())
   }
 
   /** @param refusal Why the broker has closed the connection, if that was for what was published over it: that is published again over the next. */
@@ -223,7 +232,7 @@ export class Link {
     const blockage = new Blockage({
       sayAfterMs: SAY_AFTER_MS,
       limitMs: timeoutMs,
-      say: (reason) => this.#owner.waiting(blockedError(broker, Number.POSITIVE_INFINITY, reason)),
+      say: (reason) => this.#owner.waiting(blockedError(broker, Number.POSITIVE_INFINITY, reason), false),
       giveUp: (reason) => {
         if (this.#session?.model !== model) return
         this.#session = undefined

@@ -25,8 +25,8 @@ export interface Session {
 }
 
 const CONNECT_LIMIT_MS = 10_000
-/** One to publish, one to declare and consume, one for what must not disturb these. */
-const LEAST_CHANNELS = 3
+/** One to publish, one to declare and consume, and those for what must not disturb these, several at once. */
+const LEAST_CHANNELS = 16
 
 /**
  * Opens a connection with its channels. Whatever ends one of them ends all of it.

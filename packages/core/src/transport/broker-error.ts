@@ -5,7 +5,7 @@ import type { Broker } from '../wire/broker-url.ts'
 const VIRTUAL_HOST = /Expected ConnectionOpenOk/
 const REFUSAL = new RegExp(`ACCESS[-_]REFUSED|NOT[-_]ALLOWED|${VIRTUAL_HOST.source}`)
 
-/** The broker has closed a channel for what was published over it. */
+/** A channel was closed for what was published over it. */
 export class PublishRefused extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause })
@@ -26,8 +26,9 @@ export function brokerError(broker: Broker, timeoutMs: number, error: unknown): 
   const found = refused ? reasonOf(error) : `${reasonOf(error)}${lasted}`
   const what = error instanceof PublishRefused ? 'publish' : 'connect'
   const permit = refused && error instanceof Error && /access to (queue|exchange)/.test(error.message) ? `; ${PERMIT}` : ''
-  const advice = guest ? "; the user guest may log in from the broker's own host only: name another user in the URL" : permit
-  return new PymarError('BROKER', `Cannot ${what} to broker ${broker.shown}: ${found}${advice}`, { cause: error })
+  const advice = guest && !permit ? "; the user guest may log in from the broker's own host only: name another user in the URL" : permit
+  const cause = error instanceof PublishRefused ? error.cause : error
+  return new PymarError('BROKER', `Cannot ${what} to broker ${broker.shown}: ${found}${advice}`, { cause })
 }
 
 /** Why the broker takes nothing. @param timeoutMs For how long it was waited; Infinity: it still is. */

@@ -3,7 +3,7 @@ import { PIECE_BYTES, split } from '../wire/frame.ts'
 import { hasReplicas } from '../wire/names.ts'
 import type { Link } from './amqp-link.ts'
 import { isNack, type PublishOptions } from './amqp-session.ts'
-import type { PublishRefused } from './broker-error.ts'
+import { PublishRefused } from './broker-error.ts'
 import { Confirms } from './confirms.ts'
 
 /** What RabbitMQ says of a message that has more bytes than its `max_message_size`, which ends with the bytes that it may have. */
@@ -23,20 +23,20 @@ export class Publisher {
     this.#confirms = new Confirms(link)
   }
 
-  /** Publishes a body of any size: a large one is made smaller where that helps, and goes in pieces that every broker takes. */
+  /** Publishes a body of any size: a large one is made smaller where that helps, and goes in pieces that the broker takes, as far as that is known. */
   publish(exchange: string, key: string, body: Buffer, options: PublishOptions, confirmed: Confirmed): void {
-    this.#publish(exchange, key, body, options, this.#pieceBytes, confirmed)
+    this.#publish(exchange, key, body, options, false, confirmed)
   }
 
   /** Publishes a body in one piece: the next one from the same queue may go to somebody else. */
   publishWhole(key: string, body: Buffer, options: PublishOptions, confirmed: Confirmed): void {
-    this.#publish('', key, body, options, Number.POSITIVE_INFINITY, confirmed)
+    this.#publish('', key, body, options, true, confirmed)
   }
 
-  #publish(exchange: string, key: string, body: Buffer, options: PublishOptions, pieceBytes: number, confirmed: Confirmed): void {
-    if (!isLarge(body) && body.byteLength <= pieceBytes) return this.#publishOne(exchange, key, body, options, confirmed)
+  #publish(exchange: string, key: string, body: Buffer, options: PublishOptions, isWhole: boolean, confirmed: Confirmed): void {
+    if (!isLarge(body) && (isWhole || body.byteLength <= this.#pieceBytes)) return this.#publishOne(exchange, key, body, options, confirmed)
     compress(body).then((smaller) => {
-      const pieces = split(smaller ?? body, pieceBytes)
+      const pieces = split(smaller ?? body, isWhole ? Number.POSITIVE_INFINITY : this.#pieceBytes)
       let left = pieces.length
       let failure: unknown
       for (const { body: piece, headers } of pieces) {
@@ -50,8 +50,9 @@ export class Publisher {
   }
 
   /** @returns Whether what was refused may be taken the next time: it was too large, and will go in smaller pieces. */
-  learns({ message }: PublishRefused): boolean {
-    const most = Number(TOO_LARGE.exec(message)?.[1])
+  learns(error: unknown): boolean {
+    if (!(error instanceof PublishRefused)) return false
+    const most = Number(TOO_LARGE.exec(error.message)?.[1])
     if (!(most > 0 && most < this.#pieceBytes)) return false
     this.#pieceBytes = most
     return true

@@ -1,7 +1,7 @@
 import type { PymarError } from '../errors.ts'
 import { now, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
-import { brokerError, isRefusal } from './broker-error.ts'
+import { brokerError, isRefusal, PublishRefused } from './broker-error.ts'
 
 export interface TriesSettings {
   readonly broker: Broker
@@ -9,13 +9,18 @@ export interface TriesSettings {
   readonly timeoutMs: number
   /** Whether others are made although the broker has refused us. */
   isPatient(): boolean
-  /** None has succeeded for a while, or the broker has refused us: this is why. Said once. */
-  say(error: PymarError): void
+  /**
+   * None has succeeded for a while, or the broker has refused us: this is why.
+   *
+   * @param isRefused Whether it is what was published that it has refused.
+   */
+  say(error: PymarError, isRefused: boolean): void
 }
 
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
-/** A broker that is there has let us in after so many milliseconds. */
+/** One that had less than this part of the time that there is for all, and less than so many milliseconds, was cut short. */
+const FAIR_PART = 0.5
 const FAIR_MS = 1000
 /** So long without a broker, in milliseconds, and it is said. */
 export const SAY_AFTER_MS = 2000
@@ -25,10 +30,12 @@ export class Tries {
   readonly #settings: TriesSettings
   readonly #since = now()
   #delayMs = FIRST_DELAY_MS
-  #said = false
+  /** Whether it was said that there is no connection, and that what is published is refused. */
+  readonly #said = { connect: false, publish: false }
   /** Milliseconds that the latest one might take. */
   #hadMs = Number.POSITIVE_INFINITY
-  #latest: unknown
+  /** Why the latest one has failed that was not cut short. */
+  #telling: unknown
 
   constructor(settings: TriesSettings) {
     this.#settings = settings
@@ -46,16 +53,17 @@ export class Tries {
    * @throws {PymarError} `BROKER` if there is to be none.
    */
   async failed(reason: unknown): Promise<void> {
-    // One that had hardly any time says nothing but that.
-    const isTelling = this.#hadMs >= FAIR_MS || this.#latest === undefined || isRefusal(reason)
-    const error = isTelling ? reason : this.#latest
-    this.#latest = error
     const { broker, timeoutMs, isPatient, say } = this.#settings
+    // One that was cut short says nothing but that.
+    const isTelling = this.#hadMs >= Math.min(FAIR_MS, FAIR_PART * timeoutMs) || this.#telling === undefined || isRefusal(reason)
+    const error = isTelling ? reason : this.#telling
+    this.#telling = error
     const deadline = this.#since + timeoutMs
     if ((isRefusal(error) && !isPatient()) || now() >= deadline) throw brokerError(broker, timeoutMs, error)
-    if (!this.#said && (isRefusal(error) || now() - this.#since >= SAY_AFTER_MS)) {
-      this.#said = true
-      say(brokerError(broker, Number.POSITIVE_INFINITY, error))
+    const what = error instanceof PublishRefused ? 'publish' : 'connect'
+    if (!this.#said[what] && (isRefusal(error) || now() - this.#since >= SAY_AFTER_MS)) {
+      this.#said[what] = true
+      say(brokerError(broker, Number.POSITIVE_INFINITY, error), what === 'publish')
     }
     const pause = Math.min(this.#delayMs * (0.5 + Math.random() / 2), deadline - now() + 1)
     this.#delayMs = Math.min(LONGEST_DELAY_MS, this.#delayMs * 2)

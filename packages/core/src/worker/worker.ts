@@ -7,7 +7,7 @@ import { outputEnded } from '../slot/prefix-output.ts'
 import { keepAlive } from '../timers.ts'
 import { Link, type LinkOwner, type LinkSettings } from '../transport/amqp-link.ts'
 import type { Message, Session } from '../transport/amqp-session.ts'
-import { denialOf, PublishRefused } from '../transport/broker-error.ts'
+import { denialOf } from '../transport/broker-error.ts'
 import { MuteQueues } from '../transport/mute-queue.ts'
 import { fingerprintOf, queueOptions, replicaOf, taskQueue, toWorkersOf } from '../wire/names.ts'
 import type { ControlMessage } from '../wire/protocol.ts'
@@ -161,9 +161,9 @@ export class Worker implements LinkOwner {
   }
 
   /** A broker may come up after its workers. */
-  waiting(error: PymarError): void {
+  waiting(error: PymarError, isRefused: boolean): void {
     // Where it is what this worker publishes, a connection is no reason to say that all is well.
-    this.#isWaiting = !(error.cause instanceof PublishRefused)
+    this.#isWaiting = !isRefused
     this.#settings.say(`waits for its broker: ${error.message}`)
   }
 
