@@ -109,6 +109,13 @@ export class HeldJob {
     return this.#tasks.has(keyOf({ id: index, attempt }))
   }
 
+  /** How many attempts its slots compute. */
+  get running(): number {
+    let running = 0
+    for (const task of this.#tasks.values()) if (task.running && !task.answered) running++
+    return running
+  }
+
   isRunning(index: number, attempt: number): boolean {
     return this.#tasks.get(keyOf({ id: index, attempt }))?.running !== undefined
   }

@@ -46,6 +46,13 @@ export class HeldJobs {
     return new Set(Array.from(this.#jobs.values(), ({ replyTo }) => replyTo))
   }
 
+  /** How many attempts its slots compute. */
+  get running(): number {
+    let running = 0
+    for (const job of this.#jobs.values()) running += job.running
+    return running
+  }
+
   /** Whether a slot computes this attempt. */
   isRunning(job: string, index: number, attempt: number): boolean {
     return this.#jobs.get(job)?.isRunning(index, attempt) ?? false

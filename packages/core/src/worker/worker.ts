@@ -186,7 +186,7 @@ export class Worker implements LinkOwner {
     this.#presence.close()
     const ended = this.#intake.close(graceMs)
     this.#jobs.giveBack()
-    const running = [...this.#intake.deliveries].reduce((sum, { open }) => sum + open.length, 0)
+    const { running } = this.#jobs
     if (running > 0) this.#settings.log(`finishes ${running} ${running === 1 ? 'task' : 'tasks'}`)
     await ended
     this.#jobs.giveUp()
