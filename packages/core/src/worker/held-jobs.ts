@@ -92,19 +92,10 @@ export class HeldJobs {
     const mine = [...this.#settings.deliveries()].filter((delivery) => delivery.replyTo === replyTo)
     const goesOn =
       mine.some((delivery) => this.#isWorth(delivery)) || [...this.#jobs.values()].some((job) => job.replyTo === replyTo && job.keep)
+    if (!goesOn) return this.#dropAll(replyTo)
     this.#parked.delete(replyTo)
-    if (!goesOn) return this.#returnAll(replyTo, mine)
     // What is to be fetched for them will not come; whoever goes on with the job sends them again.
     for (const delivery of mine) if (!this.#isWorth(delivery)) delivery.drop()
-  }
-
-  /** It may come back before its queue ends, and then finds there what it is to send again. */
-  #returnAll(replyTo: string, deliveries: readonly Delivery[]) {
-    if (deliveries.length > 0) this.#settings.log(`drops what ${replyTo} has sent: nobody waits there for answers`)
-    for (const { message, open } of deliveries)
-      for (const [index, attempt] of open) this.#settings.replies.send(replyTo, { type: 'returned', job: message.job, index, attempt })
-    for (const { message } of deliveries) this.#drop(message.job)
-    for (const { id } of [...this.#jobs.values()].filter((job) => job.replyTo === replyTo)) this.#drop(id)
   }
 
   /** Whether it can be computed, and is worth that, without its producer. */
@@ -113,11 +104,16 @@ export class HeldJobs {
     return keep === true && !needsData
   }
 
-  /** Nobody waits for what this producer's process has sent. Should it come back, it sends again what it finds lost. */
+  /** Nobody waits for what this producer's process has sent, nor will. */
   gone(replyTo: string): void {
+    this.#settings.replies.drop(replyTo)
+    this.#dropAll(replyTo)
+  }
+
+  /** Should its producer's process come back, that sends again what it finds lost. */
+  #dropAll(replyTo: string) {
     const held = [...this.#jobs.values(), ...this.#settings.deliveries()].filter((one) => one.replyTo === replyTo)
     if (held.length > 0) this.#settings.log(`drops what ${replyTo} has sent: nobody waits there for answers`)
-    this.#settings.replies.drop(replyTo)
     this.#parked.delete(replyTo)
     for (const one of held) this.#drop('id' in one ? one.id : one.message.job)
   }
