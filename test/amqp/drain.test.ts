@@ -28,7 +28,10 @@ test('a worker that is asked to end takes nothing more, and gives back what has 
     const [slot] = slotsOf(leaves.child.pid as number)
     const data = Array.from({ length: 4 }, () => ({ file, ms: 1500 }))
     const job = Marks.map(data, { ...options(), timeoutMs: 60_000 })
-    await until('it holds one beside the one that runs', () => begun() === 1 && (leaves.said().match(/takes partition/g) ?? []).length === 2)
+    await until(
+      'it holds one beside the one that runs',
+      () => begun() === 1 && (leaves.said().match(/takes partition/g) ?? []).length === 2,
+    )
     assert.equal(await leaves.end(), 0)
     assert.equal(begun(), 1)
     assert.doesNotMatch(leaves.said().split('finishes 1 task\n')[1] as string, /takes/)

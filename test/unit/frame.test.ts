@@ -75,6 +75,8 @@ test('a large body is made smaller where that helps', async () => {
 test('readMessage() takes messages of the protocol, and refuses all others', () => {
   const task = { type: 'partitions', job: 'a1', of: 3, source: 'Points', tasks: [[0, 1, 0, 5]] }
   assert.deepEqual(readMessage(task, TASK_MESSAGES), task)
+  const marker = { type: 'marker', job: 'a1', marker: 2 }
+  assert.deepEqual(readMessage(marker, TASK_MESSAGES), marker)
   const reply = { type: 'partial', job: 'a1', index: 0, attempt: 1, ms: 2.5 }
   assert.deepEqual(readMessage(reply, REPLY_MESSAGES), reply)
   const bad = [
@@ -84,6 +86,7 @@ test('readMessage() takes messages of the protocol, and refuses all others', () 
     { type: 'constructor' },
     { ...task, job: 'a b' },
     { ...task, of: -1 },
+    { ...marker, marker: 0.5 },
     { ...task, source: 5 },
     { ...task, tasks: [[0, 1, 0]] },
     { ...task, tasks: [[0, 1, 0, 2 ** 53]] },

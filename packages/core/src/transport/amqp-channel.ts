@@ -72,6 +72,9 @@ export class AmqpChannel implements Channel, JobPost {
     this.#lost = new LostTasks({
       sent: this.#sent,
       published: () => this.#outbox.published(this.#sent),
+      confirmed: () => this.#outbox.confirmed(this.#sent),
+      // One that does not get there is followed by another.
+      mark: (marker) => client.task(queue, { message: { type: 'marker', job: job.id, marker } }, () => {}),
       waiting: async () => (await workers.declare()).messageCount,
       consumersOfWorker: (worker) => client.consumersOfWorker(worker),
       ask: () => workers.ask(),
@@ -148,6 +151,7 @@ export class AmqpChannel implements Channel, JobPost {
     }
     if (!('job' in message)) return
     if (message.type === 'fetch') return this.#give(message, worker)
+    if (message.type === 'came') return this.#lost.came(message.marker)
     this.#answer(message, { id: message.index, attempt: message.attempt }, payload, worker)
   }
 

@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from '../timers.ts'
 import type { AttemptSet } from './attempt-set.ts'
+import { Markers } from './markers.ts'
 import { type AttemptId, keyOf } from './port.ts'
 import type { PartitionAttempt } from './task-batch.ts'
 
@@ -7,7 +8,11 @@ export interface LostTasksSettings {
   /** Attempts that are out. */
   readonly sent: AttemptSet<PartitionAttempt>
   /** Those of them that the broker may have. */
-  published(): Iterable<PartitionAttempt>
+  published(): readonly PartitionAttempt[]
+  /** Those of them that the broker has put into the queue. */
+  confirmed(): readonly PartitionAttempt[]
+  /** Sends a marker through the queue. */
+  mark(marker: number): void
   /** Messages that wait in the task queue. */
   waiting(): Promise<number>
   /** How many consumers the queue of a worker's own has, or undefined if it is not there. */
@@ -33,8 +38,9 @@ const MISSES = 2
  * Finds tasks that no broker would give to anybody again.
  *
  * Tasks may be lost with their queue: somebody empties it, or deletes it. One that was out both times when the queue was seen
- * empty, and that no worker says it holds, is one of them. And tasks that were acknowledged early are lost with their worker. Those that were not are
- * given to another worker: that is counted, since a partition may be what ends them all.
+ * empty, or before a marker that came, and that no worker says it holds afterwards, is one of them. And tasks that were acknowledged
+ * early are lost with their worker. Those that were not are given to another worker: that is counted, since a partition may be what
+ * ends them all.
  */
 export class LostTasks {
   readonly #settings: LostTasksSettings
@@ -42,7 +48,10 @@ export class LostTasks {
   #looking = false
   #closed = false
   /** Attempts that were out when the queue was last seen empty. */
-  #suspects = new Set<PartitionAttempt>()
+  #suspects: readonly PartitionAttempt[] = []
+  /** Attempts that were before a marker that had come when it was last looked. */
+  #passed: readonly PartitionAttempt[] = []
+  readonly #markers: Markers
   /** Attempts that workers have said they hold, since the last look. */
   readonly #held = new Set<string>()
   /** Attempts that were acknowledged early, with the workers that hold them. */
@@ -54,17 +63,25 @@ export class LostTasks {
 
   constructor(settings: LostTasksSettings) {
     this.#settings = settings
+    this.#markers = new Markers(settings.mark)
     this.#lookIn(LOOK_MS)
   }
 
   /** After a connection was lost: the broker may have been started again, and have nothing any more. Workers are on their way back. */
   async reconnected(): Promise<void> {
-    this.#suspects.clear()
+    this.#suspects = []
+    this.#passed = []
+    this.#markers.clear()
     this.#held.clear()
     this.#misses.clear()
     clearTimeout(this.#timer)
     await this.#lookOnce()
     this.#lookIn(RETURN_MS)
+  }
+
+  /** A worker got this marker. */
+  came(marker: number): void {
+    this.#markers.came(marker)
   }
 
   /** A worker holds this attempt. */
@@ -113,9 +130,13 @@ export class LostTasks {
     const { sent } = this.#settings
     const isOut = (attempt: PartitionAttempt) => sent.has(attempt)
     const waiting = await this.#settings.waiting().catch(() => undefined)
-    const lost = [...this.#suspects].filter((attempt) => isOut(attempt) && !this.#holders.has(attempt) && !this.#held.has(keyOf(attempt)))
-    this.#suspects = new Set(waiting === 0 ? this.#settings.published() : [])
-    if (waiting === 0) for (const attempt of lost) this.#settings.again(attempt)
+    const isNowhere = (attempt: PartitionAttempt) => isOut(attempt) && !this.#holders.has(attempt) && !this.#held.has(keyOf(attempt))
+    // With something in the queue, it may be what was suspected: a worker that is gone gives it back.
+    const lost = [...this.#passed, ...(waiting === 0 ? this.#suspects : [])].filter(isNowhere)
+    this.#suspects = waiting === 0 ? this.#settings.published() : []
+    this.#passed = this.#markers.takePassed()
+    for (const attempt of new Set(lost)) this.#settings.again(attempt)
+    if (waiting) this.#markers.look(this.#settings.confirmed())
     this.#held.clear()
     for (const known of [this.#holders, this.#beginners]) for (const attempt of known.keys()) if (!isOut(attempt)) known.delete(attempt)
     await this.#lookAtWorkers()

@@ -61,6 +61,11 @@ export class TaskOutbox {
     return this.published(this.#unconfirmed)
   }
 
+  /** Those of these attempts that the broker has. */
+  confirmed(attempts: Iterable<PartitionAttempt>): PartitionAttempt[] {
+    return [...attempts].filter((attempt) => !this.#unconfirmed.has(attempt))
+  }
+
   /** Those of these attempts that do not wait here. */
   published(attempts: Iterable<PartitionAttempt>): PartitionAttempt[] {
     const waiting = new Set(this.#waiting)

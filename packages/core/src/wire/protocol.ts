@@ -45,7 +45,14 @@ interface ReducerMessage {
   readonly attempt: number
 }
 
-export type TaskMessage = PartitionsMessage | CallsMessage | ReducerMessage
+/** What was in the queue before it was given out, or is lost: whoever takes it says that it came. */
+export interface MarkerMessage {
+  readonly type: 'marker'
+  readonly job: string
+  readonly marker: number
+}
+
+export type TaskMessage = PartitionsMessage | CallsMessage | ReducerMessage | MarkerMessage
 
 // ------------------------------------------------------- to a producer's reply queue
 
@@ -68,6 +75,8 @@ export type ReplyMessage =
   | (OfTask & { readonly type: 'returned' })
   /** The worker acknowledged it early, since it takes longer than brokers wait. */
   | (OfTask & { readonly type: 'holding' })
+  /** This marker came to a worker. */
+  | { readonly type: 'came'; readonly job: string; readonly marker: number }
   /** Asks for what a job shares, or for the items of one task. */
   | { readonly type: 'fetch'; readonly job: string; readonly what: 'shared' | 'items'; readonly index: number }
   /** Answers `who`: the code that this worker runs, and the tasks that it holds. */
@@ -133,6 +142,7 @@ export const TASK_MESSAGES: MessageTables<TaskMessage> = {
   partitions: { job: ID, of: COUNT, source: optional(TEXT), shared: optional(BYTES), keep: optional(BOOLEAN), tasks: ENTRIES },
   calls: { session: ID, function: TEXT, calls: CALLS },
   reducer: { job: ID, reducer: COUNT, attempt: COUNT },
+  marker: { job: ID, marker: COUNT },
 }
 
 export const REPLY_MESSAGES: MessageTables<ReplyMessage> = {
@@ -142,6 +152,7 @@ export const REPLY_MESSAGES: MessageTables<ReplyMessage> = {
   lost: { ...OF_TASK, pid: COUNT, exit: TEXT },
   returned: OF_TASK,
   holding: OF_TASK,
+  came: { job: ID, marker: COUNT },
   fetch: { job: ID, what: WHAT, index: COUNT },
   here: { slots: COUNT, producer: TEXT, fingerprint: ID, holds: HOLDS },
   leaving: {},

@@ -1,6 +1,6 @@
 import type { PartitionsMessage, TaskEntry } from '../wire/protocol.ts'
 
-type Sent = Pick<Delivery, 'message' | 'payload' | 'producer' | 'replyTo' | 'redelivered'>
+export type Sent = Pick<Delivery, 'message' | 'payload' | 'producer' | 'replyTo' | 'redelivered'>
 
 /** A message from a task queue, until the broker may forget it. */
 export class Delivery {

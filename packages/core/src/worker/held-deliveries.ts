@@ -1,6 +1,6 @@
 import { clearInterval, now, setInterval } from '../timers.ts'
 import { type Channel, type ConsumeMessage, unlessClosing } from '../transport/amqp-session.ts'
-import type { Delivery } from './delivery.ts'
+import { Delivery, type Sent } from './delivery.ts'
 
 export interface HeldDeliveriesSettings {
   /** Milliseconds after which the broker takes a message that is not acknowledged for lost, and closes the channel. */
@@ -57,10 +57,9 @@ export class HeldDeliveries {
     return this.#receipts.keys()
   }
 
-  /** @param read Reads the delivery; what it is given is to be called when that is over. */
-  add(tag: Tag, read: (over: () => void) => Delivery): Delivery {
+  add(tag: Tag, sent: Sent): Delivery {
     const receipt: Receipt = { since: now(), tag, stale: false, reported: false }
-    const delivery: Delivery = read(() => {
+    const delivery: Delivery = new Delivery(sent, () => {
       acknowledge(receipt)
       this.#receipts.delete(delivery)
       this.#settings.ended()

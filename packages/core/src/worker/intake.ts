@@ -6,8 +6,8 @@ import { MuteQueue } from '../transport/mute-queue.ts'
 import { decompressSync } from '../wire/compress.ts'
 import { unpack } from '../wire/frame.ts'
 import { hasReplicas, queueOptions, replicaOf } from '../wire/names.ts'
-import { readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
-import { Delivery } from './delivery.ts'
+import { type MarkerMessage, type PartitionsMessage, readMessage, TASK_MESSAGES, type TaskMessage } from '../wire/protocol.ts'
+import type { Delivery } from './delivery.ts'
 import { HeldDeliveries, type HeldDeliveriesSettings } from './held-deliveries.ts'
 import { LeftAlone } from './left-alone.ts'
 import { Starvation } from './starvation.ts'
@@ -17,6 +17,8 @@ export interface IntakeSettings extends Omit<HeldDeliveriesSettings, 'ended'> {
   /** Messages that are held at once, over all queues. */
   readonly credit: number
   take(delivery: Delivery): void
+  /** A marker came. @param known Called when the producer's process knows that. */
+  came(marker: MarkerMessage, replyTo: string, known: () => void): void
   /** A queue was taken away, or does not answer. */
   cancelled(): void
   /** Declares a queue. Says why that cannot be done now, where its machine is away. @throws {Error} If it is refused. */
@@ -199,14 +201,13 @@ export class Intake {
 
   #receive(message: ConsumeMessage, channel: Channel, producer: string) {
     this.#received++
-    let delivery: Delivery
-    try {
-      delivery = this.#held.add({ channel, message }, (over) => read(message, producer, over))
-    } catch (error) {
-      this.#settings.log(messageOf(error))
-      return void unlessClosing(() => channel.ack(message))
-    }
-    this.#settings.take(delivery)
+    const acknowledge = () => unlessClosing(() => channel.ack(message))
+    const read = readable(message, this.#settings.log)
+    if (!read) return acknowledge()
+    const { said, payload, replyTo } = read
+    if (said.type === 'marker') return this.#settings.came(said, replyTo, acknowledge)
+    const { redelivered } = message.fields
+    this.#settings.take(this.#held.add({ channel, message }, { message: said, payload, producer, replyTo, redelivered }))
   }
 
   #ended() {
@@ -218,12 +219,27 @@ export class Intake {
   }
 }
 
-function read({ content, fields, properties }: ConsumeMessage, producer: string, ended: () => void): Delivery {
+interface Read {
+  readonly said: PartitionsMessage | MarkerMessage
+  readonly payload: Uint8Array
+  readonly replyTo: string
+}
+
+/** Undefined, if it is nothing for this worker. @param log Told why. */
+function readable({ content, properties }: ConsumeMessage, log: (line: string) => void): Read | undefined {
   const { replyTo, contentEncoding } = properties
-  const [parcel] = unpack(contentEncoding === undefined ? content : decompressSync(content))
-  const message = readMessage<TaskMessage>(parcel?.message, TASK_MESSAGES)
-  if (message.type !== 'partitions') throw new PymarError('INVALID_ARGUMENT', `Cannot read a task: there is no ${message.type} here`)
-  if (typeof replyTo !== 'string') throw new PymarError('INVALID_ARGUMENT', 'Cannot read a task: it does not say where its answer goes')
-  const { redelivered } = fields
-  return new Delivery({ message, payload: parcel?.payload ?? new Uint8Array(0), producer, replyTo, redelivered }, ended)
+  try {
+    const [parcel] = unpack(contentEncoding === undefined ? content : decompressSync(content))
+    const said = readMessage<TaskMessage>(parcel?.message, TASK_MESSAGES)
+    if (said.type !== 'partitions' && said.type !== 'marker') throw unreadable(`there is no ${said.type} here`)
+    if (typeof replyTo !== 'string') throw unreadable('it does not say where its answer goes')
+    return { said, payload: parcel?.payload ?? new Uint8Array(0), replyTo }
+  } catch (error) {
+    log(messageOf(error))
+    return undefined
+  }
+}
+
+function unreadable(found: string): PymarError {
+  return new PymarError('INVALID_ARGUMENT', `Cannot read a task: ${found}`)
 }

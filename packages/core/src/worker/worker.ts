@@ -91,6 +91,7 @@ export class Worker implements LinkOwner {
       log,
       say,
       take: (delivery) => this.#jobs.take(delivery),
+      came: ({ job, marker }, replyTo, known) => this.#replies.send(replyTo, { type: 'came', job, marker }, undefined, known),
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
       declare: (queue) => this.#declare(queue),
