@@ -1,4 +1,4 @@
-// One round of the whole system: a job, workers, a broker of its own, and faults, all drawn by a seed.
+// One round of the whole system: jobs, workers, a broker of its own, and faults, all drawn by a seed.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataSourceFactory, type Job, type PymarError } from '@pymar/core'
 import { type RunningWorker, startWorker } from '../amqp/workers.ts'
@@ -21,6 +21,7 @@ export interface Place {
 
 export interface RoundEnd {
   readonly seed: number
+  readonly jobs: number
   readonly faults: readonly FaultKind[]
   readonly what: 'answer' | 'wrong answer' | 'hang' | 'error'
   readonly error?: unknown
@@ -88,6 +89,14 @@ export type FaultKind = keyof typeof FAULTS | `partition: ${NonNullable<ChaosPar
 const SLOW: ReadonlySet<string> = new Set(['broker ended and started', 'broker killed and started', 'broker short of memory'])
 const DEEDS = ['exit', 'abort', 'kill', 'stop', 'killWorker'] as const
 
+/** A job that was drawn. */
+interface Drawn {
+  readonly name: string
+  readonly params: ChaosParams
+  readonly partitions: number
+  readonly expected: number
+}
+
 export class Round {
   readonly next: () => number
   readonly place: Place
@@ -109,33 +118,45 @@ export class Round {
     const { next, seed } = this
     const started = performance.now()
     const many = 1 + Math.floor(next() * 3)
-    const params = this.#params()
-    // It shapes the tree, and so the last bits.
-    Chaos.WORKERS_NUMBER = 5 + Math.floor(next() * 60)
-    const expected = await inline.map(Chaos, new DataSourceFactory(Script, { params: { items: params.items } }))
+    const drawn = await this.#draw()
     const late = next() < 0.2
     if (!late) for (let i = 0; i < many; i++) await this.addWorker()
-    const job = this.#start(params)
+    const jobs = drawn.map((one) => this.#start(one))
     const over = new AbortController()
     const hang = sleep(HANG_MS, 'hang' as const, { signal: over.signal }).catch(() => 'over' as const)
     if (late) await this.addWorker()
     const suffered = this.#suffer(over.signal)
-    const watched = this.#watch(job)
+    const watched = jobs.map((job) => this.#watch(job))
     const how = await Promise.race([
-      job.then(
-        (value) => ({ value }),
+      Promise.all(jobs).then(
+        (values) => ({ values }),
         (error: PymarError) => ({ error }),
       ),
       hang,
     ])
     over.abort()
-    job.cancel()
-    await Promise.all([suffered, watched])
+    for (const job of jobs) job.cancel()
+    await Promise.all([suffered, ...watched])
     await Promise.all(this.workers.map((worker) => worker.end()))
-    const end = { seed, faults: this.#faults, recoveries: this.#recoveries, ms: performance.now() - started }
+    const end = { seed, jobs: jobs.length, faults: this.#faults, recoveries: this.#recoveries, ms: performance.now() - started }
     if (typeof how === 'string') return { ...end, what: 'hang' }
     if ('error' in how) return { ...end, what: 'error', error: how.error }
-    return { ...end, what: Object.is(how.value, expected) ? 'answer' : 'wrong answer' }
+    return { ...end, what: drawn.every(({ expected }, i) => Object.is(how.values[i], expected)) ? 'answer' : 'wrong answer' }
+  }
+
+  /** One job, or some that run beside each other, with what each must give. */
+  async #draw(): Promise<Drawn[]> {
+    const { next } = this
+    const drawn: Drawn[] = []
+    for (let left = next() < 0.6 ? 1 : 2 + Math.floor(next() * 3); left > 0; left--) {
+      const params = this.#params(drawn.length)
+      // It shapes the tree, and so the last bits.
+      const partitions = 5 + Math.floor(next() * 60)
+      Chaos.WORKERS_NUMBER = partitions
+      const expected = await inline.map(Chaos, new DataSourceFactory(Script, { params: { items: params.items } }))
+      drawn.push({ params, partitions, expected, name: `${this.seed}-${drawn.length}` })
+    }
+    return drawn
   }
 
   async addWorker(): Promise<void> {
@@ -169,20 +190,20 @@ export class Round {
     return `${proxy.url}${proxy.url.endsWith('/') ? '' : '/'}?heartbeat=1`
   }
 
-  #params(): ChaosParams {
+  #params(job: number): ChaosParams {
     const { next } = this
     const items = 40 + Math.floor(next() * 300)
     const ms = next() * 8
-    if (next() < 0.7) return { items, ms }
+    if (job > 0 || next() < 0.7) return { items, ms }
     const deed = DEEDS[Math.floor(next() * DEEDS.length)] as (typeof DEEDS)[number]
     this.#faults.push(`partition: ${deed}`)
     const mark = `${this.place.checkpoints}/${this.seed}-mark`
     return { items, ms, deed, at: Math.floor(next() * items), times: deed === 'killWorker' ? 1 : 1 + Math.floor(next() * 2), mark }
   }
 
-  #start(params: ChaosParams): Job<number> {
+  #start({ params, partitions, name }: Drawn): Job<number> {
     const { next, namespace } = this
-    const kept = next() < 0.3 ? { checkpoint: `${this.place.checkpoints}/${this.seed}` } : {}
+    const kept = next() < 0.3 ? { checkpoint: `${this.place.checkpoints}/${name}` } : {}
     const options = {
       queue: this.#url(this.place.producer),
       namespace,
@@ -191,6 +212,7 @@ export class Round {
       speculation: next() < 0.8,
       ...kept,
     }
+    Chaos.WORKERS_NUMBER = partitions
     return Chaos.map(new DataSourceFactory(Script, { params }), options)
   }
 

@@ -99,7 +99,8 @@ function report({ ends, leaks }: { ends: readonly RoundEnd[]; leaks: readonly st
   for (const kind of ends.flatMap(({ faults }) => faults)) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
   const recoveries = ends.flatMap((end) => end.recoveries).sort((a, b) => a - b)
   const at = (part: number) => ((recoveries[Math.min(recoveries.length - 1, Math.floor(part * recoveries.length))] ?? 0) / 1000).toFixed(1)
-  console.log(`rounds ${ends.length}, in ${(ends.reduce((sum, { ms }) => sum + ms, 0) / 60_000).toFixed(1)} min`)
+  const jobs = ends.reduce((sum, end) => sum + end.jobs, 0)
+  console.log(`rounds ${ends.length} with ${jobs} jobs, in ${(ends.reduce((sum, { ms }) => sum + ms, 0) / 60_000).toFixed(1)} min`)
   for (const [kind, times] of [...kinds].sort(([, a], [, b]) => b - a)) console.log(`  ${String(times).padStart(5)}  ${kind}`)
   console.log(
     `answers ${count('answer')}, wrong answers ${count('wrong answer')}, hangs ${count('hang')}, errors ${count('error')}, leaks ${leaks.length}`,
