@@ -47,6 +47,21 @@ for (const [what, heartbeats, directions] of [
   }
 }
 
+row('producer away, and back, after a worker has acknowledged its partitions early: they are computed again', amqp, async (_, t) => {
+  const net = await proxies(t)
+  const one = await startWorker(CHAOS, '-w', '2', '-v', '-p', 'Chaos', '--ack-timeout', '1000')
+  const job = start({ items: 2, ms: 8000 }, { queue: net.urlOf(net.producer), namespace })
+  await until('both are', () => one.said().split('acknowledges 1 partition early').length === 3, 10_000)
+  net.producer.accept(false)
+  net.producer.cut()
+  await until('it drops them', () => /drops what/.test(one.said()), 10_000)
+  net.producer.accept(true)
+  const began = performance.now()
+  assert.equal(await job, await answer(2))
+  assert.ok(performance.now() - began < 20_000)
+  assert.equal(await one.end(), 0)
+})
+
 row('connection slow', amqp, async (_, t) => {
   const net = await proxies(t)
   const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', net.urlOf(net.worker))

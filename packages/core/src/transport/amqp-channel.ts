@@ -77,6 +77,7 @@ export class AmqpChannel implements Channel, JobPost {
       mark: (marker) => client.task(queue, { message: { type: 'marker', job: job.id, marker } }, () => {}),
       waiting: async () => (await workers.declare()).messageCount,
       consumersOfWorker: (worker) => client.consumersOfWorker(worker),
+      workers: () => workers.present,
       ask: () => workers.ask(),
       again: (attempt) => this.#again(attempt),
       gone: (attempt, worker) => {
@@ -137,9 +138,12 @@ export class AmqpChannel implements Channel, JobPost {
   reply(message: ReplyMessage, payload: Uint8Array | undefined, worker: string): void {
     this.#workers.heard(worker)
     if (message.type === 'here') {
-      for (const [job, id, attempt, isRunning] of message.holds) {
-        if (job !== this.#job.id) continue
-        this.#lost.held({ id, attempt })
+      const mine = message.holds.filter(([job]) => job === this.#job.id)
+      this.#lost.holds(
+        worker,
+        mine.map(([, id, attempt]) => ({ id, attempt })),
+      )
+      for (const [job, id, attempt, isRunning] of mine) {
         // That it had begun may have been said to a broker that has lost it since.
         if (isRunning) this.#answer({ type: 'started', job, index: id, attempt }, { id, attempt }, undefined, worker)
       }

@@ -1,10 +1,11 @@
 import { clearTimeout, setTimeout } from '../timers.ts'
 import type { AttemptSet } from './attempt-set.ts'
+import { GoneWorkers, type GoneWorkersSettings } from './gone-workers.ts'
 import { Markers } from './markers.ts'
 import { type AttemptId, keyOf } from './port.ts'
 import type { PartitionAttempt } from './task-batch.ts'
 
-export interface LostTasksSettings {
+export interface LostTasksSettings extends Omit<GoneWorkersSettings, 'isOut'> {
   /** Attempts that are out. */
   readonly sent: AttemptSet<PartitionAttempt>
   /** Those of them that the broker may have. */
@@ -15,65 +16,57 @@ export interface LostTasksSettings {
   mark(marker: number): void
   /** Messages that wait in the task queue. */
   waiting(): Promise<number>
-  /** How many consumers the queue of a worker's own has, or undefined if it is not there. */
-  consumersOfWorker(worker: string): Promise<number | undefined>
+  /** Workers that are there, as far as is known. */
+  workers(): readonly string[]
   /** Has all workers say which tasks they hold. */
   ask(): void
   /** Nobody has this attempt: it was lost on its way. */
   again(attempt: PartitionAttempt): void
-  /** The worker that had acknowledged this attempt is gone. */
-  gone(attempt: PartitionAttempt, worker: string): void
-  /** A worker that had begun this attempt is gone: the broker gives it to another. */
-  redelivered(attempt: PartitionAttempt, worker: string): void
 }
 
 /** How often it is looked, in milliseconds. */
 const LOOK_MS = 5000
 /** After a connection was lost it is looked after so long, in milliseconds: workers pause for two seconds, at most, before they connect again. */
 const RETURN_MS = 3000
-/** Looks in a row that do not find a worker, before it is taken to be gone. */
-const MISSES = 2
 
 /**
  * Finds tasks that no broker would give to anybody again.
  *
- * Tasks may be lost with their queue: somebody empties it, or deletes it. One that was out both times when the queue was seen
- * empty, or before a marker that came, and that no worker says it holds afterwards, is one of them. And tasks that were acknowledged
- * early are lost with their worker. Those that were not are given to another worker: that is counted, since a partition may be what
- * ends them all.
+ * They may be lost with their queue: somebody empties it, or deletes it. Such a one is out, no worker says that it holds it, and it was
+ * out before too, with the queue seen empty both times. Or, in a queue that is not empty, two markers came that were sent after it, one after the
+ * other: once may be a worker that had it, and gave it back. And a worker may drop what it has acknowledged early, since nobody waited for answers.
+ *
+ * It is looked in rounds: in each of them all workers are asked what they hold, and have the time to the next to say so.
  */
 export class LostTasks {
   readonly #settings: LostTasksSettings
+  readonly #gone: GoneWorkers
+  readonly #markers: Markers
   #timer: NodeJS.Timeout | undefined
   #looking = false
   #closed = false
   /** Attempts that were out when the queue was last seen empty. */
   #suspects: readonly PartitionAttempt[] = []
-  /** Attempts that were before a marker that had come when it was last looked. */
+  /** Attempts that were before a marker that had come when the round began. */
   #passed: readonly PartitionAttempt[] = []
-  readonly #markers: Markers
-  /** Attempts that workers have said they hold, since the last look. */
+  /** Attempts that were before a marker that had come, and that nobody held in the round after it. */
+  #doubted: ReadonlySet<PartitionAttempt> = new Set()
+  /** Attempts that workers have said they hold, in this round. */
   readonly #held = new Set<string>()
-  /** Attempts that were acknowledged early, with the workers that hold them. */
-  readonly #holders = new Map<PartitionAttempt, string>()
-  /** Workers that have begun an attempt, and may have it no more. */
-  readonly #beginners = new Map<PartitionAttempt, Set<string>>()
-  /** Looks in a row that did not find a worker. */
-  readonly #misses = new Map<string, number>()
+  /** Workers that have said what they hold, in this round. */
+  readonly #answered = new Set<string>()
 
   constructor(settings: LostTasksSettings) {
     this.#settings = settings
+    this.#gone = new GoneWorkers({ ...settings, isOut: (attempt) => settings.sent.has(attempt) })
     this.#markers = new Markers(settings.mark)
     this.#lookIn(LOOK_MS)
   }
 
   /** After a connection was lost: the broker may have been started again, and have nothing any more. Workers are on their way back. */
   async reconnected(): Promise<void> {
-    this.#suspects = []
-    this.#passed = []
-    this.#markers.clear()
-    this.#held.clear()
-    this.#misses.clear()
+    this.#beginAnew()
+    this.#gone.reconnected()
     clearTimeout(this.#timer)
     await this.#lookOnce()
     this.#lookIn(RETURN_MS)
@@ -84,24 +77,27 @@ export class LostTasks {
     this.#markers.came(marker)
   }
 
-  /** A worker holds this attempt. */
-  held(attempt: AttemptId): void {
-    this.#held.add(keyOf(attempt))
+  /** A worker has said what it holds: all of these attempts of the job. */
+  holds(worker: string, attempts: Iterable<AttemptId>): void {
+    this.#answered.add(worker)
+    for (const attempt of attempts) this.#held.add(keyOf(attempt))
   }
 
   /** A worker holds this attempt, and the broker does not know of it any more. */
   holding(attempt: PartitionAttempt, worker: string): void {
-    this.#holders.set(attempt, worker)
+    this.#held.add(keyOf(attempt))
+    this.#gone.holding(attempt, worker)
   }
 
   /** A worker computes this attempt. */
   began(attempt: PartitionAttempt, worker: string): void {
-    this.#beginners.set(attempt, (this.#beginners.get(attempt) ?? new Set()).add(worker))
+    this.#held.add(keyOf(attempt))
+    this.#gone.began(attempt, worker)
   }
 
   /** A worker has left in order, and nothing was lost with it. */
   left(worker: string): void {
-    for (const workers of this.#beginners.values()) workers.delete(worker)
+    this.#gone.left(worker)
   }
 
   close(): void {
@@ -122,47 +118,58 @@ export class LostTasks {
   async #lookOnce() {
     if (this.#looking) return
     this.#looking = true
-    await this.#look()
+    await this.look()
     this.#looking = false
   }
 
-  async #look() {
-    const { sent } = this.#settings
-    const isOut = (attempt: PartitionAttempt) => sent.has(attempt)
+  /** Looks now. */
+  async look(): Promise<void> {
+    const { sent, ask } = this.#settings
     const waiting = await this.#settings.waiting().catch(() => undefined)
-    const isNowhere = (attempt: PartitionAttempt) => isOut(attempt) && !this.#holders.has(attempt) && !this.#held.has(keyOf(attempt))
-    // With something in the queue, it may be what was suspected: a worker that is gone gives it back.
-    const lost = [...this.#passed, ...(waiting === 0 ? this.#suspects : [])].filter(isNowhere)
-    this.#suspects = waiting === 0 ? this.#settings.published() : []
-    this.#passed = this.#markers.takePassed()
-    for (const attempt of new Set(lost)) this.#settings.again(attempt)
-    if (waiting) this.#markers.look(this.#settings.confirmed())
+    // Without an answer nothing is known, nor was anybody asked.
+    if (waiting === undefined) this.#beginAnew()
+    else if (await this.#isRoundOver()) this.#judge(waiting)
+    await this.#gone.look()
+    if (sent.size > 0) ask()
+  }
+
+  #beginAnew() {
+    this.#suspects = []
+    this.#passed = []
+    this.#doubted = new Set()
+    this.#markers.clear()
     this.#held.clear()
-    for (const known of [this.#holders, this.#beginners]) for (const attempt of known.keys()) if (!isOut(attempt)) known.delete(attempt)
-    await this.#lookAtWorkers()
-    if (sent.size > 0) this.#settings.ask()
+    this.#answered.clear()
   }
 
-  async #lookAtWorkers() {
-    const workers = new Set([...this.#holders.values(), ...Array.from(this.#beginners.values(), (some) => [...some]).flat()])
-    for (const worker of this.#misses.keys()) if (!workers.has(worker)) this.#misses.delete(worker)
-    for (const worker of workers) {
-      // Without a connection nothing is known of anybody.
-      const consumers = await this.#settings.consumersOfWorker(worker).catch(() => 1)
-      const misses = consumers ? 0 : (this.#misses.get(worker) ?? 0) + 1
-      this.#misses.set(worker, misses)
-      if (misses >= MISSES) this.#gone(worker)
+  /** Whether all workers have said what they hold; those that are gone will not. */
+  async #isRoundOver(): Promise<boolean> {
+    if (this.#suspects.length === 0 && this.#passed.length === 0) return true
+    for (const worker of this.#settings.workers()) {
+      if (this.#answered.has(worker)) continue
+      if (await this.#settings.consumersOfWorker(worker).catch(() => 1)) return false
     }
+    return true
   }
 
-  #gone(worker: string) {
-    for (const [attempt, begun] of [...this.#beginners]) {
-      if (begun.delete(worker) && this.#holders.get(attempt) !== worker) this.#settings.redelivered(attempt, worker)
-    }
-    for (const [attempt, holder] of [...this.#holders]) {
-      if (holder !== worker) continue
-      this.#holders.delete(attempt)
-      this.#settings.gone(attempt, worker)
-    }
+  /** Ends a round, and begins the next. @param waiting Messages in the queue. */
+  #judge(waiting: number) {
+    const { sent, published, confirmed, again } = this.#settings
+    const isUnheld = (attempt: PartitionAttempt) => sent.has(attempt) && !this.#held.has(keyOf(attempt))
+    const isNowhere = (attempt: PartitionAttempt) => isUnheld(attempt) && !this.#gone.isEarly(attempt)
+    const passed = this.#passed.filter(isNowhere)
+    const lost = new Set([
+      ...passed.filter((attempt) => this.#doubted.has(attempt)),
+      // With something in the queue, it may be these: a worker that is gone gives them back.
+      ...(waiting === 0 ? this.#suspects.filter(isNowhere) : []),
+      ...this.#gone.early.flatMap(([attempt, worker]) => (this.#answered.has(worker) && isUnheld(attempt) ? [attempt] : [])),
+    ])
+    this.#doubted = new Set([...this.#doubted, ...passed].filter(isNowhere))
+    for (const attempt of lost) again(attempt)
+    this.#suspects = waiting === 0 ? published() : []
+    this.#passed = this.#markers.takePassed()
+    if (waiting > 0) this.#markers.look(confirmed())
+    this.#held.clear()
+    this.#answered.clear()
   }
 }

@@ -1,8 +1,8 @@
 import type { PartitionAttempt } from './task-batch.ts'
 
 /**
- * What a job sends through its queue behind its tasks: a queue is first in, first out, so when a worker gets a marker, the tasks before it were given
- * out, or are lost. In a queue that other jobs keep full nothing else tells that.
+ * What a job sends through its queue behind its tasks. A queue is first in, first out, so when a worker gets a marker, the tasks before it were given
+ * to somebody (who may give them back), or are lost. In a queue that is never empty nothing else tells that.
  *
  * A marker may be lost too. So others follow, each after twice as many looks as the one before it, until one comes.
  */
@@ -35,7 +35,8 @@ export class Markers {
     const before = this.#before.get(marker)
     if (!before) return
     this.#passed = before
-    for (const earlier of this.#before.keys()) if (earlier <= marker) this.#before.delete(earlier)
+    // Those that are under way say nothing that this one does not: the next one is to be sent after it came.
+    this.#before.clear()
     this.#hurry()
   }
 

@@ -71,6 +71,11 @@ export class Workers {
     return slots
   }
 
+  /** Workers that have said something not long ago. */
+  get present(): string[] {
+    return [...this.#roster].flatMap(([worker, { at }]) => (now() - at > STALE_MS ? [] : [worker]))
+  }
+
   /** Looks whether there are workers, as long as the job runs. @param failed Told if there is none for too long. */
   watch(failed: (error: PymarError) => void): void {
     // The jobs before this one have seen some, so that is not worth a question, unless it takes longer.

@@ -45,7 +45,7 @@ interface ReducerMessage {
   readonly attempt: number
 }
 
-/** What was in the queue before it was given out, or is lost: whoever takes it says that it came. */
+/** Whoever takes it says that it came: then what was in the queue before it was given to somebody, or is lost. */
 export interface MarkerMessage {
   readonly type: 'marker'
   readonly job: string

@@ -110,7 +110,7 @@ export class HeldJobs {
     this.#dropAll(replyTo)
   }
 
-  /** Should its producer's process come back, that sends again what it finds lost. */
+  /** Should its producer's process come back, it finds that this worker does not hold them, and sends them again. */
   #dropAll(replyTo: string) {
     const held = [...this.#jobs.values(), ...this.#settings.deliveries()].filter((one) => one.replyTo === replyTo)
     if (held.length > 0) this.#settings.log(`drops what ${replyTo} has sent: nobody waits there for answers`)

@@ -17,8 +17,8 @@ export interface IntakeSettings extends Omit<HeldDeliveriesSettings, 'ended'> {
   /** Messages that are held at once, over all queues. */
   readonly credit: number
   take(delivery: Delivery): void
-  /** A marker came. @param known Called when the producer's process knows that. */
-  came(marker: MarkerMessage, replyTo: string, known: () => void): void
+  /** A marker came. */
+  came(marker: MarkerMessage, replyTo: string): void
   /** A queue was taken away, or does not answer. */
   cancelled(): void
   /** Declares a queue. Says why that cannot be done now, where its machine is away. @throws {Error} If it is refused. */
@@ -205,7 +205,11 @@ export class Intake {
     const read = readable(message, this.#settings.log)
     if (!read) return acknowledge()
     const { said, payload, replyTo } = read
-    if (said.type === 'marker') return this.#settings.came(said, replyTo, acknowledge)
+    if (said.type === 'marker') {
+      // If its producer's process does not hear of it, that sends another one.
+      acknowledge()
+      return this.#settings.came(said, replyTo)
+    }
     const { redelivered } = message.fields
     this.#settings.take(this.#held.add({ channel, message }, { message: said, payload, producer, replyTo, redelivered }))
   }

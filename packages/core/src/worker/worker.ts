@@ -91,7 +91,7 @@ export class Worker implements LinkOwner {
       log,
       say,
       take: (delivery) => this.#jobs.take(delivery),
-      came: ({ job, marker }, replyTo, known) => this.#replies.send(replyTo, { type: 'came', job, marker }, undefined, known),
+      came: ({ job, marker }, replyTo) => this.#replies.send(replyTo, { type: 'came', job, marker }),
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
       declare: (queue) => this.#declare(queue),
