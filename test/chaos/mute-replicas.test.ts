@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { DataSourceFactory } from '@pymar/core'
+import { connect } from 'amqplib'
 import { namespace, startWorker } from '../amqp/workers.ts'
 import { Chaos, Script } from '../jobs/chaos.mjs'
 import { until } from '../processes.ts'
@@ -33,9 +34,13 @@ describe('queues with replicas', { skip: noBroker }, () => {
       await until('there is the queue', isThere, 20_000)
       await forceDelete(ours, which)
       proxy.cut()
-      const workers = [1, 2].map(() => startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-q', proxy.url, '--namespace', ours))
+      const starting = [1, 2, 3, 4].map(() => startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-q', proxy.url, '--namespace', ours))
       assert.equal(await job, await answer(120))
-      for (const worker of await Promise.all(workers)) assert.equal(await worker.end(), 0)
+      const workers = await Promise.all(starting)
+      // Whoever does it twice deletes what was declared since.
+      const deletions = workers.flatMap((worker) => worker.said().match(/was deleted to be declared anew/g) ?? [])
+      assert.equal(deletions.length, what === 'tasks' ? 1 : 0)
+      for (const worker of workers) assert.equal(await worker.end(), 0)
     })
   }
 
@@ -68,8 +73,33 @@ describe('queues with replicas', { skip: noBroker }, () => {
     assert.equal(await one.end(), 0)
   })
 
+  row(
+    'queues with replicas whose processes are gone, and whoever was to delete one died before: another one does it later',
+    {},
+    async (_, t) => {
+      const ours = `${namespace}-dead`
+      const proxy = await TcpProxy.open(own.node.url)
+      t.after(() => proxy.close())
+      const one = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-q', proxy.url, '--namespace', ours)
+      const job = start({ items: 200, ms: 100 }, { queue: proxy.url, namespace: ours, quorum: true })
+      for await (const _ of job.partials()) break
+      const queue = await forceDelete(ours, /\.Chaos\..*\.quorum$/)
+      const model = await connect(own.node.url, { noDelay: true })
+      t.after(() => model.close())
+      const channel = await model.createChannel()
+      const declared = performance.now()
+      await channel.assertQueue(`${queue}.deleted`, { durable: true, expires: 15_000 })
+      proxy.cut()
+      await until('it is deleted', () => one.said().includes('was deleted to be declared anew'), 60_000)
+      assert.ok(performance.now() - declared > 15_000, 'somebody else has said that he does it')
+      assert.equal(await job, await answer(200))
+      assert.equal(await one.end(), 0)
+    },
+  )
+
   async function forceDelete(ours: string, which: RegExp) {
-    const queue = (await own.node.ask('list_queues', 'name')).find((name) => name.includes(ours) && which.test(name))
+    const queue = await own.queueOf(ours, which)
     await own.node.tell('eval', `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)), ${FORCE_DELETE}`)
+    return queue
   }
 })

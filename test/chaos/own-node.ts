@@ -17,6 +17,8 @@ export interface OwnNode {
   /** Ends it, as a fault would or in order, and starts it again. */
   restart(how: 'stop' | 'kill'): Promise<void>
   up(): Promise<void>
+  /** The name of the queue of a namespace that is like this. */
+  queueOf(namespace: string, which: RegExp): Promise<string>
 }
 
 /** A node that is there while the tests of this suite run. @param more Settings of its application `rabbit`, as Erlang terms. */
@@ -41,5 +43,10 @@ export function ownNode(more = ''): OwnNode {
       await up()
     },
     up,
+    async queueOf(namespace, which) {
+      const queue = (await (node as RabbitNode).ask('list_queues', 'name')).find((name) => name.includes(namespace) && which.test(name))
+      if (queue === undefined) throw new Error(`there is no queue ${which} in ${namespace}`)
+      return queue
+    },
   }
 }

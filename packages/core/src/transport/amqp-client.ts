@@ -6,7 +6,7 @@ import { queueOptions, replicaOf, replyQueue, workerQueue } from '../wire/names.
 import type { ReplyMessage, TaskMessage } from '../wire/protocol.ts'
 import { Link, type LinkOwner, type LinkSettings } from './amqp-link.ts'
 import type { Message, Session } from './amqp-session.ts'
-import { denialOf } from './broker-error.ts'
+import { denialOf, undeclarable } from './broker-error.ts'
 import { Control } from './control.ts'
 import { collectAnswers } from './earlier-runs.ts'
 import { Inbox } from './inbox.ts'
@@ -48,6 +48,7 @@ export class AmqpClient implements LinkOwner {
   readonly #mute: MuteQueues
   readonly #jobs = new Map<string, JobPost>()
   readonly #rosters = new Map<string, Roster>()
+  #declaring: Promise<unknown> = Promise.resolve()
   #connectedOnce = false
   readonly #kind: 'process' | 'kept'
 
@@ -99,14 +100,16 @@ export class AmqpClient implements LinkOwner {
     return this.#link.consumersOf(queue)
   }
 
-  /** Declares a queue of tasks. @throws {Error} If the broker refuses that, or there is no connection. */
+  /** Declares a queue of tasks, one after the other: who loses the connection by that is to know. @throws {Error} If the broker refuses that, or there is no connection. */
   declare(queue: string) {
-    return this.#link.declare(queue, queueOptions(queue, 'tasks'))
+    const declared = this.#declaring.then(() => this.#link.declare(queue, queueOptions(queue, 'tasks')))
+    this.#declaring = declared.catch(() => {})
+    return declared
   }
 
-  /** Whether the broker does not let us have a queue, and what is to be said of it. */
-  denialOf(queue: string, error: unknown) {
-    return denialOf(this.#broker, queue, error)
+  /** Whether the broker does not let us have a queue, and what is to be said of it. @param isCause Whether it is by asking for it that connections are lost. */
+  denialOf(queue: string, error: unknown, isCause: boolean) {
+    return isCause ? undeclarable(this.#broker, queue, error) : denialOf(this.#broker, queue, error)
   }
 
   /** How many consumers the queue of a worker's own has: none, where it is gone. */

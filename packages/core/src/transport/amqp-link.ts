@@ -1,13 +1,13 @@
 import { messageOf, type PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
-import { keepAlive, now, withLimit } from '../timers.ts'
+import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { type Channel, type ChannelModel, type Message, openSession, type QueueOptions, type Session } from './amqp-session.ts'
 import { cut, end, soon } from './amqp-socket.ts'
 import { Blockage } from './blockage.ts'
 import { blockedError, type PublishRefused } from './broker-error.ts'
 import { Publisher } from './publisher.ts'
-import { SAY_AFTER_MS, Tries } from './tries.ts'
+import { FIRST_DELAY_MS, LONGEST_DELAY_MS, SAY_AFTER_MS, Tries } from './tries.ts'
 
 export interface LinkOwner {
   /** Declares and consumes what it needs, on each new connection. */
@@ -39,6 +39,8 @@ const SETUP_LIMIT_MS = 60_000
 const NO_ANSWER = 'the broker does not answer'
 /** What is refused is refused within so many milliseconds, or it was of use that there was a connection. */
 const SOON_MS = 10_000
+/** A connection that was there for less than so many milliseconds was lost at once. */
+const SHORT_MS = 1000
 /** What a broker says of a queue that is not there for us: nobody's, or somebody's alone. */
 const NOT_OURS = /NOT[-_]FOUND|RESOURCE[-_]LOCKED|ACCESS[-_]REFUSED/
 
@@ -47,6 +49,8 @@ export class Link {
   readonly #settings: LinkSettings
   readonly #owner: LinkOwner
   #session: Session | undefined
+  /** One that is about to close. */
+  #ending: Session | undefined
   #opening: Promise<void> | undefined
   #closed = false
   #isBlocked = false
@@ -56,6 +60,8 @@ export class Link {
   #ready = false
   #wasReady = false
   #readyAt = 0
+  /** How long was waited before this one, since the one before it was lost at once. */
+  #pauseMs = 0
   /** Those of which the last one gave a connection that the broker has closed, for what was published over it. */
   #refused: Tries | undefined
   /** Says what there is to say, over whatever connection there is. */
@@ -111,7 +117,9 @@ export class Link {
 
   /** Begins anew on another connection: something that this one rests on was taken away. */
   restart(): void {
-    if (this.#session) void end(this.#session.model)
+    if (!this.#session || this.#session === this.#ending) return
+    this.#ending = this.#session
+    void end(this.#session.model)
   }
 
   /** How many consumers a queue has, as {@link find} does. */
@@ -191,7 +199,15 @@ export class Link {
     const tries = (refusal && isSoon && this.#refused) || this.#tries()
     this.#refused = refusal && tries
     if (refusal && !this.publisher.learns(refusal)) await tries.failed(refusal)
+    await this.#pause()
     await this.#connect(tries)
+  }
+
+  /** Where connections are lost at once, one after the other, the next one waits, ever longer: it may be something that is done on each that loses it. */
+  async #pause() {
+    const isShort = now() - this.#readyAt < SHORT_MS
+    this.#pauseMs = isShort ? Math.min(LONGEST_DELAY_MS, Math.max(FIRST_DELAY_MS, 2 * this.#pauseMs)) : 0
+    if (isShort) await new Promise((later) => setTimeout(later, this.#pauseMs * (0.5 + Math.random() / 2)).unref())
   }
 
   /** @param leftMs How long it may take. */

@@ -50,13 +50,34 @@ const DENIALS: Readonly<Record<number, string>> = {
 /** What RabbitMQ says of a queue whose machine is away. */
 const NOT_FOUND = 404
 
-/** Whether the broker does not let us have a queue; `isFinal`: however often it is asked. */
-export function denialOf({ shown }: Broker, queue: string, error: unknown): { error: PymarError; isFinal: boolean } | undefined {
+/** The broker does not let us have a queue; `isFinal`: however often it is asked. */
+export interface Denial {
+  readonly error: PymarError
+  readonly isFinal: boolean
+}
+
+/** Whether the broker does not let us have a queue. */
+export function denialOf(broker: Broker, queue: string, error: unknown): Denial | undefined {
   const code = error instanceof Error && 'code' in error ? Number(error.code) : 0
   const advice = code === NOT_FOUND ? 'start the machine that has it' : DENIALS[code]
   if (advice === undefined) return undefined
-  const message = `Cannot declare queue ${queue} on broker ${shown}: ${messageOf(error)}; ${advice}`
-  return { error: new PymarError('BROKER', message, { cause: error }), isFinal: code !== NOT_FOUND }
+  return denial(broker, queue, messageOf(error), advice, error, code !== NOT_FOUND)
+}
+
+/** The connection is lost whenever this queue is declared: RabbitMQ (3.10) closes it, and says INTERNAL_ERROR where it has a process of that name, and no queue. */
+export function undeclarable(broker: Broker, queue: string, error: unknown): Denial {
+  return denial(
+    broker,
+    queue,
+    'the connection is lost each time',
+    'the log of the broker tells why; start it again, or name another namespace',
+    error,
+    false,
+  )
+}
+
+function denial({ shown }: Broker, queue: string, found: string, advice: string, cause: unknown, isFinal: boolean): Denial {
+  return { error: new PymarError('BROKER', `Cannot declare queue ${queue} on broker ${shown}: ${found}; ${advice}`, { cause }), isFinal }
 }
 
 function reasonOf(error: unknown): string {

@@ -1,5 +1,6 @@
+import { messageOf } from '../errors.ts'
 import { now, withLimit } from '../timers.ts'
-import { hasReplicas } from '../wire/names.ts'
+import { deletionOf, hasReplicas } from '../wire/names.ts'
 import type { Link } from './amqp-link.ts'
 import { type Channel, isUnanswered } from './amqp-session.ts'
 
@@ -9,15 +10,22 @@ const ANSWER_LIMIT_MS = 5000
 const MUTE_MS = 10_000
 const MUTE_TIMES = 2
 /** What was found less than so many milliseconds ago holds: one more question would only lose one more connection. */
-const FRESH_MS = 30_000
+const FRESH_MS = 10_000
 /** Whether there is anything in it is told soon, in milliseconds, or never. */
 const FIND_LIMIT_MS = 1000
 /** So long, in milliseconds, it may take to delete it: RabbitMQ asks it for 5 s, in vain, and then deletes what it has. */
 const DELETE_LIMIT_MS = 10_000
+/** Who has found it mute before it was deleted, so many milliseconds ago at most, does not delete what was declared since. */
+const LEASE_MS = FRESH_MS + DELETE_LIMIT_MS
 /** When it is to be asked again, in milliseconds: to begin with, and where it was to be deleted and could not. */
 const SOON_MS = 5000
 const LATER_MS = 60_000
+/** What RabbitMQ says where a queue is declared that is there, and is another one. */
+const OTHER = /inequivalent arg/
 const NO_ANSWER = 'no answer'
+
+/** What RabbitMQ says of a queue that does not answer, if it says anything. */
+const MUTE = { messageCount: 0, consumerCount: 0 }
 
 /** What is known of a queue that does not answer: since when, how often it was asked, and when for the last time. */
 interface Mute {
@@ -50,6 +58,10 @@ export class MuteQueues {
   readonly #link: Link
   readonly #say: (line: string) => void
   readonly #mute = new Map<string, Mute>()
+  /** How often a queue was to be deleted, and was not there: whoever declares it loses the connection. */
+  readonly #missing = new Map<string, number>()
+  /** What nobody else says of a queue. */
+  readonly #mine = Math.floor(Math.random() * 2 ** 31)
 
   /** @param say Told of queues that are deleted. */
   constructor(link: Link, say: (line: string) => void) {
@@ -73,6 +85,7 @@ export class MuteQueues {
     try {
       const answer = await withLimit(asked, ANSWER_LIMIT_MS, NO_ANSWER)
       this.#mute.delete(queue)
+      this.#missing.delete(queue)
       return answer
     } catch (error) {
       if (!isNoAnswer(error)) throw this.#lost(queue, began, error)
@@ -85,7 +98,7 @@ export class MuteQueues {
     throw new MuteQueue(queue, isHopeless ? 0 : SOON_MS)
   }
 
-  /** RabbitMQ closes the connection of whoever asks a queue whose processes are gone. */
+  /** RabbitMQ closes the connection of whoever asks a queue whose processes are gone, or whose name it cannot use. */
   #lost(queue: string, began: number, error: unknown): unknown {
     if (!isUnanswered(error)) return error
     const { times } = this.#count(queue, began)
@@ -115,7 +128,14 @@ export class MuteQueues {
   }
 
   async #delete(queue: string) {
-    if (await this.#isToStay(queue)) return void this.#mute.delete(queue)
+    const found = await withLimit(this.#link.find(queue), FIND_LIMIT_MS, NO_ANSWER).catch(() => MUTE)
+    if (!found) return this.#miss(queue)
+    // Somebody else may have deleted it meanwhile, and it was declared anew.
+    if (found.messageCount + found.consumerCount > 0) return void this.#mute.delete(queue)
+    if (!(await this.#lease(queue))) {
+      this.#mute.delete(queue)
+      throw new MuteQueue(queue, SOON_MS)
+    }
     const channel = await this.#link.channel()
     try {
       await withLimit(channel.deleteQueue(queue), DELETE_LIMIT_MS, NO_ANSWER)
@@ -128,10 +148,33 @@ export class MuteQueues {
     this.#say(`the broker did not answer for queue ${queue}, which was deleted to be declared anew`)
   }
 
-  /** Somebody else may have deleted it meanwhile, or declared it anew as well. Of one that does not answer RabbitMQ says that it is empty, and that nobody consumes it. */
-  async #isToStay(queue: string): Promise<boolean> {
-    const found = await withLimit(this.#link.find(queue), FIND_LIMIT_MS, NO_ANSWER).catch(() => ({ messageCount: 0, consumerCount: 0 }))
-    return !found || found.messageCount + found.consumerCount > 0
+  /** Somebody else has deleted it. Where nobody can declare it anew it is asked ever more seldom, since each time costs this process the connection. */
+  #miss(queue: string) {
+    const times = (this.#missing.get(queue) ?? 0) + 1
+    this.#missing.set(queue, times)
+    this.#mute.delete(queue)
+    if (times > 1) throw new MuteQueue(queue, Math.min(LATER_MS, SOON_MS * 2 ** (times - 1)))
+  }
+
+  /**
+   * Whether it is ours to delete. Of two who do it at once one would delete what was declared since, and RabbitMQ (seen on 3.10) leaves
+   * behind a process of that name then, with which the queue cannot be declared until the broker is started again.
+   *
+   * @throws {Error} If there is no connection.
+   */
+  async #lease(queue: string): Promise<boolean> {
+    const channel = await this.#link.channel()
+    try {
+      const declared = channel.assertQueue(deletionOf(queue), { durable: true, expires: LEASE_MS, maxLength: this.#mine })
+      await withLimit(declared, ANSWER_LIMIT_MS, NO_ANSWER)
+      return true
+    } catch (error) {
+      if (isUnanswered(error)) throw error
+      // Where there cannot be one, its machine being away or there being too many, it is deleted without.
+      return !OTHER.test(messageOf(error))
+    } finally {
+      close(channel)
+    }
   }
 }
 

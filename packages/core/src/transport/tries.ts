@@ -2,6 +2,7 @@ import type { PymarError } from '../errors.ts'
 import { now, setTimeout } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
 import { brokerError, isRefusal, PublishRefused } from './broker-error.ts'
+import { MuteQueue } from './mute-queue.ts'
 
 export interface TriesSettings {
   readonly broker: Broker
@@ -17,8 +18,9 @@ export interface TriesSettings {
   say(error: PymarError, isRefused: boolean): void
 }
 
-const FIRST_DELAY_MS = 100
-const LONGEST_DELAY_MS = 2000
+/** How long it is waited before the second one, and before late ones. */
+export const FIRST_DELAY_MS = 100
+export const LONGEST_DELAY_MS = 2000
 /** One that had less than this part of the time that there is for all, and less than so many milliseconds, was cut short. */
 const FAIR_PART = 0.5
 const FAIR_MS = 1000
@@ -28,7 +30,9 @@ export const SAY_AFTER_MS = 2000
 /** Tries for a connection that is of use, ever more seldom. */
 export class Tries {
   readonly #settings: TriesSettings
-  readonly #since = now()
+  #since = now()
+  /** Whether the broker is there, and it is a queue that is not. */
+  #isThere = false
   #delayMs = FIRST_DELAY_MS
   /** Whether it was said that there is no connection, and that what is published is refused. */
   readonly #said = { connect: false, publish: false }
@@ -54,6 +58,7 @@ export class Tries {
    */
   async failed(reason: unknown): Promise<void> {
     const { broker, timeoutMs, isPatient, say } = this.#settings
+    if (reason instanceof MuteQueue) this.#begun()
     // One that was cut short says nothing but that.
     const isTelling = this.#hadMs >= Math.min(FAIR_MS, FAIR_PART * timeoutMs) || this.#telling === undefined || isRefusal(reason)
     const error = isTelling ? reason : this.#telling
@@ -69,5 +74,11 @@ export class Tries {
     this.#delayMs = Math.min(LONGEST_DELAY_MS, this.#delayMs * 2)
     await new Promise((later) => setTimeout(later, pause).unref())
     if (now() >= deadline) throw brokerError(broker, timeoutMs, error)
+  }
+
+  /** What is wrong with a queue takes its own time, and not what was left of the time that the broker was away. */
+  #begun() {
+    if (!this.#isThere) this.#since = now()
+    this.#isThere = true
   }
 }

@@ -2,6 +2,7 @@ import { PymarError } from '../errors.ts'
 import { clearTimeout, now, setTimeout } from '../timers.ts'
 import { PROTOCOL, type ReplyMessage } from '../wire/protocol.ts'
 import type { AmqpClient } from './amqp-client.ts'
+import { isUnanswered } from './amqp-session.ts'
 
 export interface WorkersSettings {
   readonly producer: string
@@ -20,6 +21,9 @@ const LOOK_MS = 1000
 const STALE_MS = 12_000
 /** Where nobody consumes they are asked at each look, and one that is silent for so many is not there. Looks, since a process that was busy hears late. */
 const SILENT_LOOKS = 5
+
+/** So many declarations more at which the connection was lost than others, and it is by them that it is lost. */
+const MANY_LOSSES = 4
 
 /** There is no worker, the queue is not let us have, or takes no tasks. */
 type Why = 'alone' | 'denied' | 'refused'
@@ -41,6 +45,8 @@ export class Workers {
   #since = now()
   /** Looks in a row that found nobody who consumes its queue. */
   #aloneLooks = 0
+  /** Declarations at which the connection was lost, less those that it has outlived. */
+  #losses = 0
   /** Since when the broker does not let it have its queue. */
   #deniedSince: number | undefined
   #timer: NodeJS.Timeout | undefined
@@ -94,8 +100,17 @@ export class Workers {
   }
 
   /** Declares the queue, and says how many tasks wait there, and how many workers take some. */
-  declare(): Promise<{ messageCount: number; consumerCount: number }> {
-    return this.#client.declare(this.#queue)
+  async declare(): Promise<{ messageCount: number; consumerCount: number }> {
+    try {
+      const found = await this.#client.declare(this.#queue)
+      // While somebody else declares in vain what cannot be declared, it seems to be there.
+      this.#losses = Math.max(0, this.#losses - 1)
+      if (this.#losses === 0) this.#deniedSince = undefined
+      return found
+    } catch (error) {
+      if (isUnanswered(error)) this.#losses = Math.min(MANY_LOSSES, this.#losses + 1)
+      throw error
+    }
   }
 
   here(worker: string, { producer, fingerprint, slots }: ReplyMessage & { type: 'here' }): void {
@@ -137,7 +152,6 @@ export class Workers {
     if (this.#closed) return
     const consumers = 'error' in found ? undefined : found.consumerCount
     if ('error' in found && this.#isDenied(found.error, failed)) return
-    if (!('error' in found)) this.#deniedSince = undefined
     if (consumers && this.slots === 0) this.ask()
     this.#notice(consumers)
     // A worker that holds all that it may consumes nothing for a while.
@@ -148,7 +162,7 @@ export class Workers {
 
   /** A connection that is lost meanwhile is for the client to say. A queue whose machine is away may come back with it. */
   #isDenied(error: unknown, failed: (error: PymarError) => void): boolean {
-    const denial = this.#client.denialOf(this.#queue, error)
+    const denial = this.#client.denialOf(this.#queue, error, this.#losses === MANY_LOSSES)
     if (!denial) return false
     this.#deniedSince ??= now()
     const waitedMs = now() - this.#deniedSince

@@ -51,6 +51,11 @@ export function hasReplicas(queue: string): boolean {
   return queue.endsWith(REPLICATED)
 }
 
+/** A queue that says that this one was deleted a moment ago, by whoever has declared it. */
+export function deletionOf(queue: string): string {
+  return `${queue}.deleted`
+}
+
 /** How a queue is declared, by its name: a difference would be refused. */
 export function queueOptions(queue: string, kind: keyof typeof EXPIRY_MS) {
   const replicated = { 'x-queue-type': 'quorum', 'x-delivery-limit': DELIVERIES }
