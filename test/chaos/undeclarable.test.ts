@@ -32,14 +32,14 @@ describe('queues with replicas that cannot be declared', { skip: noBroker }, () 
 
   row('a queue with replicas that the broker cannot declare: other jobs of that process go on', {}, async () => {
     const ours = `${namespace}-beside`
-    const options = { queue: own.node.url, namespace: ours, quorum: true }
+    const options = { queue: own.node.url, namespace: ours, quorum: true, brokerTimeoutMs: 3000 }
     const serve = ['-w', '1', '-q', own.node.url, '--namespace', ours]
     const other = await startWorker(BUSY, ...serve, '-p', 'Busy')
     await occupy(`${await own.queueOf(ours, /\.Busy\./)}.quorum`)
     await other.end()
     const one = await startWorker(CHAOS, ...serve, '-p', 'Chaos')
+    const failing = Busy.map(new DataSourceFactory(Items), options)
     const job = start({ items: 200, ms: 100 }, options)
-    const failing = Busy.map(new DataSourceFactory(Items), { ...options, brokerTimeoutMs: 3000 })
     await assert.rejects(failing, { code: 'BROKER', message: /Cannot declare queue .*\.Busy\..*\.quorum/ })
     assert.equal(await job, await answer(200))
     assert.equal(await one.end(), 0)
