@@ -78,7 +78,7 @@ export class AmqpClient implements LinkOwner {
   async close(): Promise<void> {
     this.control.flush()
     // It would end by itself, in a minute.
-    await this.#link.deleteQueue(this.replyTo)
+    await this.#link.queues.delete(this.replyTo)
     await this.#link.close()
   }
 
@@ -97,12 +97,12 @@ export class AmqpClient implements LinkOwner {
   }
 
   consumersOf(queue: string): Promise<number | undefined> {
-    return this.#link.consumersOf(queue)
+    return this.#link.queues.consumersOf(queue)
   }
 
   /** Declares a queue of tasks, one after the other: who loses the connection by that is to know. @throws {Error} If the broker refuses that, or there is no connection. */
   declare(queue: string) {
-    const declared = this.#declaring.then(() => this.#link.declare(queue, queueOptions(queue, 'tasks')))
+    const declared = this.#declaring.then(() => this.#link.queues.declare(queue, queueOptions(queue, 'tasks')))
     this.#declaring = declared.catch(() => {})
     return declared
   }
@@ -114,7 +114,7 @@ export class AmqpClient implements LinkOwner {
 
   /** How many consumers the queue of a worker's own has: none, where it is gone. */
   consumersOfWorker(worker: string): Promise<number | undefined> {
-    return this.#link.consumersOf(workerQueue(this.#namespace, worker))
+    return this.#link.queues.consumersOf(workerQueue(this.#namespace, worker))
   }
 
   /** The workers of a queue, as far as the jobs of this process have heard of them. */
@@ -140,7 +140,7 @@ export class AmqpClient implements LinkOwner {
   /** Whether a process waits for the answers to a run of a job. @throws {Error} If there is no connection. */
   async isHeardOf(run: string): Promise<boolean> {
     const plain = replyQueue(this.#namespace, run)
-    const consumers = await Promise.all([plain, replicaOf(plain)].map((queue) => this.#link.consumersOf(queue)))
+    const consumers = await Promise.all([plain, replicaOf(plain)].map((queue) => this.#link.queues.consumersOf(queue)))
     return consumers.some((count) => count)
   }
 
@@ -152,8 +152,8 @@ export class AmqpClient implements LinkOwner {
   async collect(run: string, answer: (message: ReplyMessage, payload: Uint8Array | undefined) => void): Promise<void> {
     const plain = replyQueue(this.#namespace, run)
     for (const queue of [plain, replicaOf(plain)]) {
-      if ((await this.#link.consumersOf(queue)) === undefined) continue
-      const channel = await this.#link.channel()
+      if ((await this.#link.queues.consumersOf(queue)) === undefined) continue
+      const channel = await this.#link.queues.channel()
       try {
         await collectAnswers(channel, () => this.#mute.ask(queue, () => channel.get(queue)), answer)
         await channel.deleteQueue(queue)

@@ -1,12 +1,13 @@
-import { messageOf, type PymarError } from '../errors.ts'
+import type { PymarError } from '../errors.ts'
 import type { TlsOptions } from '../options.ts'
 import { keepAlive, now, setTimeout, withLimit } from '../timers.ts'
 import type { Broker } from '../wire/broker-url.ts'
-import { type Channel, type ChannelModel, type Message, openSession, type QueueOptions, type Session } from './amqp-session.ts'
-import { cut, end, soon } from './amqp-socket.ts'
+import { type ChannelModel, type Message, openSession, type Session } from './amqp-session.ts'
+import { cut, end } from './amqp-socket.ts'
 import { Blockage } from './blockage.ts'
 import { blockedError, type PublishRefused } from './broker-error.ts'
 import { Publisher } from './publisher.ts'
+import { NO_ANSWER, Queues } from './queues.ts'
 import { FIRST_DELAY_MS, LONGEST_DELAY_MS, SAY_AFTER_MS, Tries } from './tries.ts'
 
 export interface LinkOwner {
@@ -33,16 +34,11 @@ export interface LinkSettings {
   readonly timeoutMs: number
 }
 
-/** Milliseconds for an answer about a queue: a broker that has just been started may never give it for one with replicas (seen on 3.10). */
-const ANSWER_LIMIT_MS = 10_000
 const SETUP_LIMIT_MS = 60_000
-const NO_ANSWER = 'the broker does not answer'
 /** What is refused is refused within so many milliseconds, or it was of use that there was a connection. */
 const SOON_MS = 10_000
 /** A connection that was there for less than so many milliseconds was lost at once. */
 const SHORT_MS = 1000
-/** What a broker says of a queue that is not there for us: nobody's, or somebody's alone. */
-const NOT_OURS = /NOT[-_]FOUND|RESOURCE[-_]LOCKED|ACCESS[-_]REFUSED/
 
 /** A connection to a broker that comes back. */
 export class Link {
@@ -66,6 +62,8 @@ export class Link {
   #refused: Tries | undefined
   /** Says what there is to say, over whatever connection there is. */
   readonly publisher = new Publisher(this)
+  /** What the broker knows of its queues, asked over whatever connection there is. */
+  readonly queues = new Queues(this)
 
   constructor(settings: LinkSettings, owner: LinkOwner) {
     this.#settings = settings
@@ -101,69 +99,11 @@ export class Link {
     await keepAlive(end(session.model))
   }
 
-  /** A channel for what must not disturb the others. @throws {Error} If there is no connection. */
-  async channel(): Promise<Channel> {
-    if (!this.#session) throw new Error('there is no connection')
-    const channel = await this.#session.model.createChannel()
-    channel.on('error', () => {})
-    return channel
-  }
-
-  /** Deletes a queue that would end by itself, if that can be done soon. */
-  async deleteQueue(queue: string): Promise<void> {
-    const deleted = this.#session?.channel.deleteQueue(queue).catch(() => {})
-    if (deleted) await keepAlive(soon(deleted))
-  }
-
   /** Begins anew on another connection: something that this one rests on was taken away. */
   restart(): void {
     if (!this.#session || this.#session === this.#ending) return
     this.#ending = this.#session
     void end(this.#session.model)
-  }
-
-  /** How many consumers a queue has, as {@link find} does. */
-  async consumersOf(queue: string): Promise<number | undefined> {
-    return (await this.find(queue))?.consumerCount
-  }
-
-  /** How many messages wait in a queue, as {@link find} does: none, where there is no such queue. */
-  async waitingIn(queue: string): Promise<number> {
-    return (await this.find(queue))?.messageCount ?? 0
-  }
-
-  /**
-   * How many messages wait in a queue, and how many consumers it has, or undefined if there is no such queue.
-   *
-   * @throws {Error} If there is no connection to ask over.
-   */
-  async find(queue: string): Promise<{ messageCount: number; consumerCount: number } | undefined> {
-    // The broker closes a channel that asks for what is not there, so it is one for this question alone.
-    const channel = await this.channel()
-    try {
-      return await withLimit(channel.checkQueue(queue), ANSWER_LIMIT_MS, NO_ANSWER)
-    } catch (error) {
-      if (NOT_OURS.test(messageOf(error))) return undefined
-      throw error
-    } finally {
-      // Not waited for: amqplib never says so if the connection goes meanwhile.
-      channel.close().catch(() => {})
-    }
-  }
-
-  /**
-   * Declares a queue, and says how many messages wait there, and how many consumers it has.
-   *
-   * @throws {Error} If the broker refuses that, or there is no connection.
-   */
-  async declare(queue: string, options: QueueOptions): Promise<{ messageCount: number; consumerCount: number }> {
-    // As above: a refusal is no reason to lose the connection.
-    const channel = await this.channel()
-    try {
-      return await withLimit(channel.assertQueue(queue, options), ANSWER_LIMIT_MS, NO_ANSWER)
-    } finally {
-      channel.close().catch(() => {})
-    }
   }
 
   #tries(): Tries {

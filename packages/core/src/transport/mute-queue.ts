@@ -107,7 +107,7 @@ export class MuteQueues {
 
   /** It is the queue that does not answer, and not this process that has not heard it yet, if another question is answered before. */
   async #answeredBefore<T>(asked: Promise<T>): Promise<{ readonly answer: T } | undefined> {
-    const asking = withLimit(this.#link.channel(), ANSWER_LIMIT_MS, 'the broker does not answer')
+    const asking = withLimit(this.#link.queues.channel(), ANSWER_LIMIT_MS, 'the broker does not answer')
     const late = await Promise.race([asked.then((answer) => ({ answer })), asking.then(() => undefined)])
     close(await asking)
     return late
@@ -128,7 +128,7 @@ export class MuteQueues {
   }
 
   async #delete(queue: string) {
-    const found = await withLimit(this.#link.find(queue), FIND_LIMIT_MS, NO_ANSWER).catch(() => MUTE)
+    const found = await withLimit(this.#link.queues.find(queue), FIND_LIMIT_MS, NO_ANSWER).catch(() => MUTE)
     if (!found) return this.#miss(queue)
     // Somebody else may have deleted it meanwhile, and it was declared anew.
     if (found.messageCount + found.consumerCount > 0) return void this.#mute.delete(queue)
@@ -136,7 +136,7 @@ export class MuteQueues {
       this.#mute.delete(queue)
       throw new MuteQueue(queue, SOON_MS)
     }
-    const channel = await this.#link.channel()
+    const channel = await this.#link.queues.channel()
     try {
       await withLimit(channel.deleteQueue(queue), DELETE_LIMIT_MS, NO_ANSWER)
     } catch (error) {
@@ -163,7 +163,7 @@ export class MuteQueues {
    * @throws {Error} If there is no connection.
    */
   async #lease(queue: string): Promise<boolean> {
-    const channel = await this.#link.channel()
+    const channel = await this.#link.queues.channel()
     try {
       const declared = channel.assertQueue(deletionOf(queue), { durable: true, expires: LEASE_MS, maxLength: this.#mine })
       await withLimit(declared, ANSWER_LIMIT_MS, NO_ANSWER)

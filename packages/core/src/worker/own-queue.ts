@@ -61,7 +61,7 @@ export class OwnQueue {
   /** It would end by itself, in a minute. */
   delete(): Promise<void> {
     const { link, namespace } = this.#settings
-    return link.deleteQueue(workerQueue(namespace, this.#id))
+    return link.queues.delete(workerQueue(namespace, this.#id))
   }
 
   async #hear(message: ConsumeMessage) {

@@ -95,7 +95,7 @@ export class Worker implements LinkOwner {
       holding: (delivery, known) => this.#tellHolding(delivery, known),
       cancelled: () => this.#link.restart(),
       declare: (queue) => this.#declare(queue),
-      waiting: (queue) => this.#link.waitingIn(queue),
+      waiting: (queue) => this.#link.queues.waitingIn(queue),
       ask: (queue, question) => mute.ask(queue, question),
     })
     this.#jobs = new HeldJobs({
@@ -110,7 +110,7 @@ export class Worker implements LinkOwner {
       log,
     })
     this.#presence = new Presence({
-      consumersOf: (queue) => this.#link.consumersOf(queue),
+      consumersOf: (queue) => this.#link.queues.consumersOf(queue),
       inUse: () => [...Array.from(this.#intake.deliveries, ({ replyTo }) => replyTo), ...this.#jobs.replyQueues],
       there: (replyTo) => this.#jobs.there(replyTo),
       unheard: (replyTo) => this.#jobs.unheard(replyTo),
@@ -135,7 +135,7 @@ export class Worker implements LinkOwner {
     await this.#own.open(channel)
     await this.#intake.open(channel, this.#settings.purge && !this.#connectedBefore)
     for (const { queue } of this.served)
-      if ((await this.#link.consumersOf(replicaOf(queue))) !== undefined) await this.#intake.takeReplica(queue)
+      if ((await this.#link.queues.consumersOf(replicaOf(queue))) !== undefined) await this.#intake.takeReplica(queue)
     if (this.#connectedBefore) {
       this.#settings[this.#isWaiting ? 'say' : 'log']('connected again')
       this.#isWaiting = false
@@ -148,7 +148,7 @@ export class Worker implements LinkOwner {
   /** @returns Why it cannot be done now. */
   async #declare(queue: string): Promise<string | undefined> {
     try {
-      await this.#link.declare(queue, queueOptions(queue, 'tasks'))
+      await this.#link.queues.declare(queue, queueOptions(queue, 'tasks'))
       return undefined
     } catch (error) {
       const denial = denialOf(this.#settings.link.broker, queue, error)
