@@ -5,13 +5,14 @@
  *
  *   FILTER     Part of a path; files that have one of them in theirs are run. Default: all.
  *   --in       Where to look for *.test.ts. Default: test.
- *   --timeout  Milliseconds that one file may take. Default: 180,000.
+ *   --timeout  Milliseconds that one file may take, so that what hangs ends. Default: 600,000.
  *
  * A file names the servers that it needs in its first lines: `// needs: amqp, postgres`. A test is skipped by `needs()`
  * where one is missing; with CI=true that is a failure of the run, and so is a process that outlives the tests.
  * PYMAR_TEST_NATIVE=1 leaves the types to Node instead of tsx.
  */
 import { randomUUID } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { describeMissing, handOver, isCi, summarize, withoutServers } from './servers/hand-over.ts'
 import { endLeftovers } from './servers/leftovers.ts'
@@ -20,12 +21,15 @@ import { isUp, SERVER_NAMES, type ServerOutcome } from './servers/server.ts'
 import { findTestFiles, readNeeds } from './servers/test-files.ts'
 import { underServers } from './servers/under-servers.ts'
 
+/** Many start brokers of their own, with workers: more at once would wait for each other. */
+const FILES_AT_ONCE = Math.max(1, Math.min(4, availableParallelism() - 1))
+
 process.exit(await main())
 
 async function main(): Promise<number> {
   const { values, positionals: filters } = parseArgs({
     allowPositionals: true,
-    options: { in: { type: 'string', default: 'test' }, timeout: { type: 'string', default: '180000' } },
+    options: { in: { type: 'string', default: 'test' }, timeout: { type: 'string', default: '600000' } },
   })
   try {
     const files = findTestFiles(values.in, filters)
@@ -37,7 +41,11 @@ async function main(): Promise<number> {
       SERVER_NAMES.filter((name) => needed.has(name)),
       {},
       (outcomes, interrupted) =>
-        runTests([...node, '--test', '--test-reporter=spec', `--test-timeout=${values.timeout}`, ...files], outcomes, interrupted),
+        runTests(
+          [...node, '--test', '--test-reporter=spec', `--test-concurrency=${FILES_AT_ONCE}`, `--test-timeout=${values.timeout}`, ...files],
+          outcomes,
+          interrupted,
+        ),
     )
   } catch (error) {
     console.error((error as Error).message)

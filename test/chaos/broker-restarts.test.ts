@@ -5,7 +5,7 @@ import { describe } from 'node:test'
 import { namespace, startWorker } from '../amqp/workers.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 import { noBroker, ownNode } from './own-node.ts'
-import { answer, CHAOS, inTheMiddle, marks, row, start } from './row.ts'
+import { answer, CHAOS, gate, inTheMiddle, marks, row, start } from './row.ts'
 
 describe('a broker of our own', { skip: noBroker }, () => {
   const own = ownNode()
@@ -29,7 +29,7 @@ describe('a broker of our own', { skip: noBroker }, () => {
       assert.equal(await one.end(), 0)
     })
 
-    row(`broker restarted in the middle: ${how}`, {}, (next) => inTheMiddle(own.node.url, next, () => own.restart(how)))
+    row(`broker restarted in the middle: ${how}`, {}, (next, t) => inTheMiddle({ queue: own.node.url, next, t }, () => own.restart(how)))
 
     row(`broker restarted at the last reply: ${how}`, {}, async (_, t) => {
       const proxy = await TcpProxy.open(own.node.url)
@@ -54,8 +54,8 @@ describe('a broker of our own', { skip: noBroker }, () => {
     })
   }
 
-  row('broker application stopped and started (stop_app)', {}, (next) =>
-    inTheMiddle(own.node.url, next, async () => {
+  row('broker application stopped and started (stop_app)', {}, (next, t) =>
+    inTheMiddle({ queue: own.node.url, next, t }, async () => {
       await own.node.tell('stop_app')
       await own.node.tell('start_app')
     }),
@@ -64,7 +64,8 @@ describe('a broker of our own', { skip: noBroker }, () => {
   row('broker down for longer than brokerTimeoutMs: BROKER; what is done so far is in the checkpoint', {}, async (_, t) => {
     const mark = marks(t)
     const checkpoint = join(mark.folder, 'checkpoint')
-    const params = { items: 40, ms: 20, mark: mark.path }
+    const end = gate(t)
+    const params = { items: 40, ms: 20, mark: mark.path, held: 30, gate: end.path }
     const one = await worker()
     const job = start(params, { ...options(), brokerTimeoutMs: 3000, checkpoint })
     let done = 0
@@ -76,6 +77,7 @@ describe('a broker of our own', { skip: noBroker }, () => {
     }
     await failed
     await own.up()
+    end.open()
     assert.equal(await start(params, { ...options(), checkpoint }), await answer(40))
     // None of those that counted was computed a second time.
     const twice = new Map<number, number>()

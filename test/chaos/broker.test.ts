@@ -23,9 +23,9 @@ describe('a broker of our own', { skip: noBroker }, () => {
     ['memory', ['set_vm_memory_high_watermark', '0.000001'], ['set_vm_memory_high_watermark', '0.4']],
     ['disk', ['set_disk_free_limit', '100000GB'], ['set_disk_free_limit', '50MB']],
   ] as const) {
-    row(`broker in ${alarm} alarm: goes on when it is over; BROKER if that is not within brokerTimeoutMs`, {}, async (next) => {
+    row(`broker in ${alarm} alarm: goes on when it is over; BROKER if that is not within brokerTimeoutMs`, {}, async (next, t) => {
       try {
-        await inTheMiddle(own.node.url, next, async () => {
+        await inTheMiddle({ queue: own.node.url, next, t }, async () => {
           await own.node.tell(...on)
           await sleep(1500)
           await own.node.tell(...off)
@@ -36,7 +36,7 @@ describe('a broker of our own', { skip: noBroker }, () => {
           code: 'BROKER',
           message: new RegExp(`Cannot publish to broker .*: it takes nothing \\(.*${alarm}.*\\), for 3000 ms; make room`),
         })
-        assert.ok(performance.now() - began < 8000)
+        assert.ok(performance.now() - began < 20_000)
       } finally {
         await own.node.tell(...off)
       }
@@ -52,14 +52,14 @@ describe('a broker of our own', { skip: noBroker }, () => {
     async () => {
       const one = await worker()
       // A broker tells a connection that it is blocked when that publishes: there must be something to say until the alarm is there.
-      const job = start({ items: 1600, ms: 20 }, { ...options(), brokerTimeoutMs: 60_000 })
+      const job = start({ items: 1600, ms: 20 }, { ...options(), brokerTimeoutMs: 110_000 })
       try {
         for await (const _ of job.partials()) break
         await own.node.tell('set_vm_memory_high_watermark', '0.000001')
         await until('a connection is blocked', async () => (await own.node.ask('list_connections', 'state')).includes('blocked'), 20_000)
         const began = performance.now()
         assert.equal(await one.end(), 0)
-        assert.ok(performance.now() - began < 40_000, 'it waits for 30 s, and not for the broker')
+        assert.ok(performance.now() - began < 60_000, 'it waits for 30 s, and not for the broker')
       } finally {
         await own.node.tell('set_vm_memory_high_watermark', '0.4')
       }
@@ -76,13 +76,13 @@ describe('a broker of our own', { skip: noBroker }, () => {
     ["a worker's own queue deleted", (channel) => deleteAll(channel, /\.worker\./)],
     ['exchange deleted', (channel) => channel.deleteExchange('amq.direct').catch(() => {})],
   ] as const satisfies readonly (readonly [string, (channel: Channel, queue: string) => Promise<unknown>])[]) {
-    row(`${what} in the middle`, {}, async (next) => {
+    row(`${what} in the middle`, {}, async (next, t) => {
       const model = await connect(own.node.url, { noDelay: true })
       model.on('error', () => {})
       const channel = await model.createChannel()
       // What it may not do closes it.
       channel.on('error', () => {})
-      await inTheMiddle(own.node.url, next, async (one) => void (await happen(channel, taskQueue(one))))
+      await inTheMiddle({ queue: own.node.url, next, t }, async (one) => void (await happen(channel, taskQueue(one))))
       await model.close()
     })
   }
@@ -105,7 +105,7 @@ describe('a broker of our own', { skip: noBroker }, () => {
 
   row('user code longer than heartbeat and ack timeout: no connection is lost by it, nothing is done twice', {}, async (_, t) => {
     const mark = marks(t)
-    const url = `${own.node.url}/?heartbeat=1`
+    const url = `${own.node.url}/?heartbeat=2`
     const one = await startWorker(CHAOS, '-w', '2', '-q', url, '-v', '--ack-timeout', String(ACK_TIMEOUT_MS))
     const long = 3 * ACK_TIMEOUT_MS
     assert.equal(await start({ items: 2, ms: long, mark: mark.path }, { queue: url, namespace }), await answer(2))

@@ -30,7 +30,7 @@ describe('a broker that allows few channels', { skip: noBroker }, () => {
   const own = ownNode('{channel_max, 15}')
 
   row('channel_max: BROKER, with what is needed', {}, async () => {
-    const job = start({ items: 40 }, { queue: own.node.url, namespace, brokerTimeoutMs: 1000 })
+    const job = start({ items: 40 }, { queue: own.node.url, namespace, brokerTimeoutMs: 5000 })
     await assert.rejects(job, { code: 'BROKER', message: /it allows 15 channels, and 16 are needed: raise its channel_max/ })
   })
 })

@@ -6,12 +6,12 @@ import { namespace, startWorker } from '../amqp/workers.ts'
 import { until } from '../processes.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
 import { type Direction, TcpProxy } from '../tcp-proxy.ts'
-import { answer, CHAOS, row, start } from './row.ts'
+import { answer, CHAOS, gate, row, start } from './row.ts'
 
 const amqp = needs('amqp')
-const HEARTBEAT_S = 1
-/** Then it connects again. */
-const CONNECTING_MS = 500
+const HEARTBEAT_S = 3
+/** Then it connects again, on a machine that may have much else to do: with that, it is less than another heartbeat. */
+const CONNECTING_MS = 2500
 
 /** A proxy of its own for each side. */
 async function proxies(t: TestContext) {
@@ -34,12 +34,15 @@ for (const [what, heartbeats, directions] of [
     row(`connection ${what}, of the ${side}: noticed within ${heartbeats} heartbeats`, amqp, async (next, t) => {
       const net = await proxies(t)
       const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', net.urlOf(net.worker))
-      const job = start({ items: 120, ms: 5 }, { queue: net.urlOf(net.producer), namespace, brokerTimeoutMs: 20_000 })
-      for await (const _ of job.partials()) if (next() < 0.2) break
+      const end = gate(t)
+      const job = start({ items: 120, ms: 5, held: 60, gate: end.path }, { queue: net.urlOf(net.producer), namespace })
+      let left = 1 + Math.floor(next() * 10)
+      for await (const _ of job.partials()) if (--left === 0) break
       const before = net[side].connections
       net[side].swallow(...directions)
       const limitMs = heartbeats * HEARTBEAT_S * 1000 + CONNECTING_MS
       await until('there is another connection', () => net[side].connections > before, limitMs)
+      end.open()
       assert.equal(await job, await answer(120))
       assert.equal(await start({ items: 40 }, { queue: net.urlOf(net.producer), namespace }), await answer(40))
       assert.equal(await one.end(), 0)

@@ -1,6 +1,6 @@
 // What the tests of the fault table share.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -31,7 +31,8 @@ export function row(title: string, options: { skip?: string | false }, body: (ne
 
 /** A job of {@link Chaos}. */
 export function start(params: ChaosParams, options: MapOptions & ProducerOptions) {
-  return Chaos.map(new DataSourceFactory(Script, { params }), { timeoutMs: 120_000, ...options })
+  // On a slow machine a broker takes long to start.
+  return Chaos.map(new DataSourceFactory(Script, { params }), { timeoutMs: 120_000, brokerTimeoutMs: 100_000, ...options })
 }
 
 /** What it must give, whatever happens: what this process computes by itself. */
@@ -40,14 +41,28 @@ export function answer(items: number): Promise<number> {
 }
 
 /** A job in whose middle something happens, with a worker that is of use afterwards. @param queue The broker's URL. */
-export async function inTheMiddle(queue: string, next: () => number, happen: (worker: RunningWorker) => Promise<unknown>): Promise<void> {
+export async function inTheMiddle(
+  { queue, next, t }: { readonly queue: string; readonly next: () => number; readonly t: TestContext },
+  happen: (worker: RunningWorker) => Promise<unknown>,
+): Promise<void> {
   const worker = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', queue)
-  const job = start({ items: 120, ms: 5 }, { queue, namespace })
-  for await (const _ of job.partials()) if (next() < 0.2) break
+  const end = gate(t)
+  const job = start({ items: 120, ms: 5, held: 60, gate: end.path }, { queue, namespace })
+  let left = 1 + Math.floor(next() * 10)
+  for await (const _ of job.partials()) if (--left === 0) break
   await happen(worker)
+  end.open()
   assert.equal(await job, await answer(120))
   assert.equal(await start({ items: 40 }, { queue, namespace }), await answer(40))
   assert.equal(await worker.end(), 0)
+}
+
+/** What items of a job wait for, so that it is not over before. */
+export function gate(t: TestContext) {
+  const folder = makeTemporaryFolder('pymar-gate')
+  t.after(() => folder.remove())
+  const path = join(folder.path, 'open')
+  return { path, open: () => writeFileSync(path, '') }
 }
 
 /** A file that partitions leave marks in. */

@@ -1,12 +1,13 @@
 // needs: amqp
 // The fault table: workers and slots that die, stop, or never answer.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { namespace, type RunningWorker, startWorker } from '../amqp/workers.ts'
 import { slotsOf, until } from '../processes.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
-import { answer, CHAOS, marks, row, start } from './row.ts'
+import { answer, CHAOS, gate, marks, row, start } from './row.ts'
 
 const amqp = needs('amqp')
 const broker = () => ({ queue: serverUrl('amqp'), namespace })
@@ -76,10 +77,12 @@ row('worker SIGSTOP, then SIGCONT: redone elsewhere, the late answer is dropped'
   const [stopped, other] = (await Promise.all(
     [1, 2].map(() => startWorker(CHAOS, '-w', '1', '-p', 'Chaos', '-v', '-q', impatient(serverUrl('amqp')))),
   )) as [RunningWorker, RunningWorker]
-  const job = start({ items: 40, ms: 100, mark: mark.path }, { ...broker(), speculation: false })
-  for await (const _ of job.partials()) break
+  const end = gate(t)
+  const job = start({ items: 40, ms: 20, mark: mark.path, gate: end.path }, { ...broker(), speculation: false })
+  await until('both compute', () => mark.all().length === 2)
   const slots = slotsOf(pidOf(stopped))
   for (const pid of [pidOf(stopped), ...slots]) process.kill(pid, 'SIGSTOP')
+  end.open()
   assert.equal(await job, await answer(40))
   for (const pid of [...slots, pidOf(stopped)]) process.kill(pid, 'SIGCONT')
   // It finds its way back, and is of use to the next job.
@@ -155,11 +158,8 @@ row('poison partition that ends whole workers: WORKER_LOST too', amqp, async () 
     while (!over.signal.aborted) {
       const worker = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos')
       workers.push(worker)
-      if (worker.child.exitCode === null && worker.child.signalCode === null)
-        await new Promise((ended) => {
-          worker.child.once('exit', ended)
-          over.signal.addEventListener('abort', ended)
-        })
+      if (!over.signal.aborted && worker.child.exitCode === null && worker.child.signalCode === null)
+        await once(worker.child, 'exit', { signal: over.signal }).catch(() => {})
     }
   })()
   await assert.rejects(start({ items: 4, ms: 50, deed: 'killWorker', at: 1 }, broker()), (error: Error & { code: string }) => {

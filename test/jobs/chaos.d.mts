@@ -8,6 +8,8 @@ export interface ChaosParams {
   readonly at?: number
   readonly times?: number
   readonly mark?: string
+  readonly held?: number
+  readonly gate?: string
 }
 
 export class Script extends DataSource<number, ChaosParams> {

@@ -1,6 +1,7 @@
 // Partitions that do what their items say: take time, leave a mark, end their slot. The answer is a sum of floating-point numbers, whose last
 // bits show any fault in the order.
-import { appendFileSync, openSync } from 'node:fs'
+import { appendFileSync, existsSync, openSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DataSource, Producer } from '@pymar/core'
 
 /** What may go wrong in a partition. */
@@ -31,7 +32,8 @@ const DEEDS = {
 
 /**
  * `items`: how many. `ms`: how long each takes, or how long those take that have a time of their own. `deed`: what happens at item `at`: so many
- * `times`, if that is said, for which there must be a `mark`: a file that gets a line for each partition that begins.
+ * `times`, if that is said, for which there must be a `mark`: a file that gets a line for each partition that begins. Items from `held` on wait until
+ * there is a file `gate`.
  */
 export class Script extends DataSource {
   static fullLength({ items }) {
@@ -60,10 +62,11 @@ export class Chaos extends Producer {
   static WORKERS_NUMBER = 40
 
   static async mapFn(source, { attempt, partition }) {
-    const { ms = 0, slow = {}, deed, at = 0, times, mark } = source.params
+    const { ms = 0, slow = {}, deed, at = 0, times, mark, held = 0, gate } = source.params
     if (mark) appendFileSync(mark, `${partition.index} ${attempt} ${process.pid}\n`)
     const all = []
     for (const i of source) {
+      while (gate && i >= held && !existsSync(gate)) await sleep(5)
       const end = performance.now() + (slow[i] ?? ms)
       while (performance.now() < end);
       if (deed && i === at && isDue(times, mark)) await DEEDS[deed]()
