@@ -7,12 +7,11 @@
  *   --in       Where to look for *.test.ts. Default: test.
  *   --timeout  Milliseconds that one file may take, so that what hangs ends. Default: 600,000.
  *
- * A file names the servers that it needs in its first lines: `// needs: amqp, postgres`. A test is skipped by `needs()`
+ * One file after the other: they share tables, and count the sessions of a server. A file names the servers that it needs in its first lines: `// needs: amqp, postgres`. A test is skipped by `needs()`
  * where one is missing; with CI=true that is a failure of the run, and so is a process that outlives the tests.
  * PYMAR_TEST_NATIVE=1 leaves the types to Node instead of tsx.
  */
 import { randomUUID } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { describeMissing, handOver, isCi, summarize, withoutServers } from './servers/hand-over.ts'
 import { endLeftovers } from './servers/leftovers.ts'
@@ -20,9 +19,6 @@ import { runCommand } from './servers/run-command.ts'
 import { isUp, SERVER_NAMES, type ServerOutcome } from './servers/server.ts'
 import { findTestFiles, readNeeds } from './servers/test-files.ts'
 import { underServers } from './servers/under-servers.ts'
-
-/** Many start brokers of their own, with workers: more at once would wait for each other. */
-const FILES_AT_ONCE = Math.max(1, Math.min(4, availableParallelism() - 1))
 
 process.exit(await main())
 
@@ -42,7 +38,7 @@ async function main(): Promise<number> {
       {},
       (outcomes, interrupted) =>
         runTests(
-          [...node, '--test', '--test-reporter=spec', `--test-concurrency=${FILES_AT_ONCE}`, `--test-timeout=${values.timeout}`, ...files],
+          [...node, '--test', '--test-reporter=spec', '--test-concurrency=1', `--test-timeout=${values.timeout}`, ...files],
           outcomes,
           interrupted,
         ),

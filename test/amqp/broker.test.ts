@@ -21,8 +21,8 @@ test('a broker that comes later is found by the next job', needs('amqp'), async 
   const broker = new URL(serverUrl('amqp'))
   const url = new URL(broker)
   url.host = `127.0.0.1:${await freePort()}`
-  const start = () => Join.map([1], { queue: url.href, brokerTimeoutMs: 300, workerTimeoutMs: 100, namespace, slots: 1 })
-  await assert.rejects(start(), { code: 'BROKER' })
+  const start = (brokerTimeoutMs: number) => Join.map([1], { queue: url.href, brokerTimeoutMs, workerTimeoutMs: 100, namespace, slots: 1 })
+  await assert.rejects(start(300), { code: 'BROKER' })
   const clients: Socket[] = []
   const proxy = createServer((client) => {
     clients.push(client)
@@ -31,8 +31,8 @@ test('a broker that comes later is found by the next job', needs('amqp'), async 
   proxy.listen(Number(url.port), '127.0.0.1')
   await once(proxy, 'listening')
   // There is nobody to compute anything, but the broker is there; and jobs share one connection.
-  await assert.rejects(start(), { code: 'NO_WORKERS' })
-  await assert.rejects(start(), { code: 'NO_WORKERS' })
+  await assert.rejects(start(20_000), { code: 'NO_WORKERS' })
+  await assert.rejects(start(20_000), { code: 'NO_WORKERS' })
   assert.equal(clients.length, 1)
   proxy.close()
   for (const client of clients) client.destroy()

@@ -20,19 +20,22 @@ const items = (count: number, ms: number) => Array.from({ length: count }, () =>
 test('a worker that is asked to end takes nothing more, and gives back what has not begun', needs('amqp'), async () => {
   Marks.WORKERS_NUMBER = 4
   const folder = mkdtempSync(join(tmpdir(), 'pymar-drain-'))
-  const file = join(folder, 'begun')
+  const [file, leaving] = [join(folder, 'begun'), join(folder, 'leaving')]
   writeFileSync(file, '')
   const begun = () => readFileSync(file, 'utf8').split(' ').length - 1
   try {
     const leaves = await startWorker(fileOf('marks.mjs'), '-w', '1', '-v')
     const [slot] = slotsOf(leaves.child.pid as number)
-    const data = Array.from({ length: 4 }, () => ({ file, ms: 1500 }))
+    const data = Array.from({ length: 4 }, () => ({ file, ms: 0, until: leaving }))
     const job = Marks.map(data, { ...options(), timeoutMs: 60_000 })
     await until(
       'it holds one beside the one that runs',
       () => begun() === 1 && (leaves.said().match(/takes partition/g) ?? []).length === 2,
     )
-    assert.equal(await leaves.end(), 0)
+    const ended = leaves.end()
+    await until('it waits for that one', () => leaves.said().includes('finishes 1 task\n'))
+    writeFileSync(leaving, '')
+    assert.equal(await ended, 0)
     assert.equal(begun(), 1)
     assert.doesNotMatch(leaves.said().split('finishes 1 task\n')[1] as string, /takes/)
     const stays = await startWorker(fileOf('marks.mjs'), '-w', '2')
@@ -46,9 +49,9 @@ test('a worker that is asked to end takes nothing more, and gives back what has 
 })
 
 test('a job whose last worker has left fails with NO_WORKERS within workerTimeoutMs', needs('amqp'), async () => {
-  Marks.WORKERS_NUMBER = 60
+  Marks.WORKERS_NUMBER = 600
   const worker = await startWorker(fileOf('marks.mjs'), '-w', '1')
-  const job = Marks.map(items(60, 50), { ...options(), workerTimeoutMs: 500, timeoutMs: 60_000 })
+  const job = Marks.map(items(600, 50), { ...options(), workerTimeoutMs: 500, timeoutMs: 60_000 })
   const failed = assert.rejects(job, { code: 'NO_WORKERS' })
   for await (const _ of job.partials()) {
     await worker.end()

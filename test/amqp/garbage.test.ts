@@ -46,7 +46,7 @@ test('a class whose name no broker can carry is refused before anything is sent,
       message: /^Cannot use producer ".+" over a broker as it must have a name of 1 to 128 bytes/s,
     })
   }
-  const worker = await startWorker(fileOf('long-name.mjs'))
+  const worker = await startWorker(fileOf('long-name.mjs'), '-w', '1')
   assert.equal(worker.child.exitCode, 1)
   assert.match(worker.said(), /^INVALID_ARGUMENT: Cannot use producer "L+" over a broker .* it takes 300 bytes\n$/)
 })

@@ -24,8 +24,8 @@ test('a long partition that was acknowledged early is computed again when its wo
   const job = Long.map([3000, 3001], options())
   const early = () => first.said().split('acknowledges 1 partition early').length - 1
   await until('both are acknowledged', () => early() === 2, 10_000)
-  const second = await startWorker(fileOf('long.mjs'), '-w', '2')
   first.child.kill('SIGKILL')
+  const second = await startWorker(fileOf('long.mjs'), '-w', '2')
   assert.equal(await job, '3000 in attempt 2, 3001 in attempt 2')
   assert.equal(await second.end(), 0)
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startWorker as startInside } from '@pymar/core'
+import { CHAOS, marks, start as startChaos } from '../chaos/row.ts'
 import { Busy, Items } from '../jobs/busy.mjs'
 import { isAlive, slotsOf, start, until } from '../processes.ts'
 import { needs, serverUrl } from '../servers/needs.ts'
@@ -36,14 +37,14 @@ test('a job fails with NO_WORKERS when none comes within workerTimeoutMs', needs
   await assert.rejects(job, { code: 'NO_WORKERS', message: /within workerTimeoutMs 300: .*start one: npx pymar-worker .* -p Busy/ })
 })
 
-test('a slot ends within a second of the SIGKILL of its worker, in an endless loop too', needs('amqp'), async () => {
-  const file = fileURLToPath(new URL('../jobs/faults.ts', import.meta.url))
-  const { Endless } = await import('../jobs/faults.ts')
-  const worker = await startWorker(file, '-p', 'Endless', '-w', '1')
-  const job = Endless.map([1], options())
+test('a slot ends within a second of the SIGKILL of its worker, in an endless loop too', needs('amqp'), async (t) => {
+  const mark = marks(t)
+  const worker = await startWorker(CHAOS, '-p', 'Chaos', '-w', '1')
+  const job = startChaos({ items: 1, deed: 'loop', mark: mark.path }, options())
   const cancelled = assert.rejects(job, { code: 'CANCELLED' })
   const slots = slotsOf(worker.child.pid as number)
   assert.equal(slots.length, 1)
+  await until('it computes', () => mark.all().length === 1, 10_000)
   worker.child.kill('SIGKILL')
   await until('its slot is gone', () => !slots.some(isAlive), 1500)
   job.cancel()
@@ -81,7 +82,7 @@ test('workers on other paths and with other line ends are found, those with anot
     const [one, same, other] = [write('one', 10, '\n'), write('same', 10, '\r\n'), write('other', 1000, '\n')]
     const { Scale } = await import(pathToFileURL(one).href)
     const wrong = await startWorker(other, '-w', '1')
-    await assert.rejects(Scale.map([1, 2], { ...options(), workerTimeoutMs: 300 }), {
+    await assert.rejects(Scale.map([1, 2], { ...options(), workerTimeoutMs: 5000 }), {
       code: 'NO_WORKERS',
       message:
         /no worker takes its tasks, and a worker of that name runs other code \(\S+ has fingerprint \S+, this script \S+\); start one: /,
@@ -118,7 +119,7 @@ test('a worker that cannot start says what is missing', needs('amqp'), async () 
     [[fileURLToPath(new URL('../scripts/throws.mjs', import.meta.url))], /RangeError: while it was imported/],
   ] as const) {
     const [file, ...rest] = args
-    const worker = await startWorker(file, ...rest)
+    const worker = await startWorker(file, ...rest, '-w', '1')
     assert.equal(worker.child.exitCode, 1)
     assert.match(worker.said(), said)
   }

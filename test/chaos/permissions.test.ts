@@ -5,7 +5,7 @@ import { namespace, startWorker } from '../amqp/workers.ts'
 import { until } from '../processes.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
 import { noBroker, ownNode } from './own-node.ts'
-import { answer, CHAOS, row, start } from './row.ts'
+import { answer, CHAOS, gate, row, start } from './row.ts'
 
 /** As the errors say that it must be, at least: to configure, to write, to read. */
 const ENOUGH = ['^pymar\\.', '^(pymar|amq)\\.', '^(pymar|amq)\\.'] as const
@@ -45,7 +45,8 @@ describe('a user who may not do all', { skip: noBroker }, () => {
     const proxy = await TcpProxy.open(await add('worker'))
     t.after(() => proxy.close())
     const one = await worker(proxy.url)
-    const job = start({ items: 40, ms: 500 }, { queue: own.node.url, namespace })
+    const end = gate(t)
+    const job = start({ items: 40, ms: 50, held: 20, gate: end.path }, { queue: own.node.url, namespace })
     for await (const _ of job.partials()) break
     await permit('worker', NO_EXCHANGES)
     proxy.cut()
@@ -53,6 +54,7 @@ describe('a user who may not do all', { skip: noBroker }, () => {
     await until('it says so', () => /waits for its broker: Cannot publish to broker .*ACCESS_REFUSED/.test(one.said()), 20_000)
     assert.ok(proxy.connections - before < 20, `it connected ${proxy.connections - before} times`)
     await permit('worker', ENOUGH)
+    end.open()
     assert.equal(await job, await answer(40))
     assert.equal(await one.end(), 0)
   })

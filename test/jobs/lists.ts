@@ -49,11 +49,11 @@ export class SlowList extends List {
   }
 }
 
-/** All items, in order; each block takes half a second of a core. */
+/** All items, in order; each block takes a second and a half of a core. */
 export class SlowBlocks extends List {
   static override WORKERS_NUMBER = 1
   static override *mapFn(items: Iterable<unknown>): Iterable<unknown[]> {
-    const end = performance.now() + 500
+    const end = performance.now() + 1500
     while (performance.now() < end);
     yield [...items]
   }

@@ -1,13 +1,13 @@
-// Partitions that leave a mark when they begin, then keep their slot busy, and say which it was.
-import { appendFileSync } from 'node:fs'
+// Partitions that leave a mark when they begin, then keep their slot busy, for a time or until there is a file, and say which slot it was.
+import { appendFileSync, existsSync } from 'node:fs'
 import { Producer } from '@pymar/core'
 
 export class Marks extends Producer {
   static *mapFn(items) {
-    for (const { file, ms } of items) {
+    for (const { file, ms, until } of items) {
       appendFileSync(file, 'begun ')
       const end = performance.now() + ms
-      while (performance.now() < end);
+      while (performance.now() < end || (until && !existsSync(until)));
       yield [process.pid]
     }
   }

@@ -36,7 +36,8 @@ export class Asleep extends SqlDataSource<unknown> {
 
 /** A server that is strict about time. */
 export class Strict extends SqlDataSource<number> {
-  static override CONF = `${CONF}${CONF.includes('?') ? '&' : '?'}options=-c%20idle_in_transaction_session_timeout%3D200&query_timeout=300`
+  static override CONF =
+    `${CONF}${CONF.includes('?') ? '&' : '?'}options=-c%20idle_in_transaction_session_timeout%3D1000&query_timeout=1000`
   static override QUERY = 'select generate_series(1, 3000)'
   static override ORDER_BY = 'generate_series'
 }
@@ -46,11 +47,11 @@ export class Moving extends SqlDataSource<[id: number, amount: number]> {
   static override CONF = CONF
   static override TABLE = 'pymar_moving'
   static override COLUMNS = ['id', 'amount']
-  /** The snapshot of the latest job. */
-  static snapshot = ''
+  /** What is to be done with a job's snapshot before it begins. */
+  static planned: ((snapshot: string) => Promise<void>) | undefined
   static override async partitions(count: number, context: PlanContext) {
     const plan = await super.partitions(count, context)
-    Moving.snapshot = (plan.shared as { snapshot: string }).snapshot
+    await Moving.planned?.((plan.shared as { snapshot: string }).snapshot)
     return plan
   }
 }

@@ -7,8 +7,8 @@ import { isAlive, slotsOf, until } from '../processes.ts'
 /** A second, and what a busy machine may add to it. */
 const FREED_MS = 1500
 const WAYS = [
-  ['a cancel', () => ({ signal: AbortSignal.timeout(50) }), 'CANCELLED'],
-  ['a timeout', () => ({ timeoutMs: 50 }), 'TIMEOUT'],
+  ['a cancel', () => ({ signal: AbortSignal.timeout(500) }), 'CANCELLED'],
+  ['a timeout', () => ({ timeoutMs: 500 }), 'TIMEOUT'],
   ["a partition's timeout", () => ({ partitionTimeoutMs: 50 }), 'TIMEOUT'],
 ] as const
 

@@ -1,6 +1,6 @@
 // What a slot does with the tasks that it was given, without a pool that decides for it.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -11,7 +11,12 @@ import { until } from '../processes.ts'
 
 test('a task that waits behind another one does not begin when it is withdrawn, whenever that is', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pymar-slot-'))
-  const [any, first, second] = ['any', 'first', 'second'].map((name) => join(folder, name)) as [string, string, string]
+  const [any, first, second, withdrawn] = ['any', 'first', 'second', 'withdrawn'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
   const ended: number[] = []
   let gone = false
   const slot = new Slot<Assignment>(
@@ -31,8 +36,8 @@ test('a task that waits behind another one does not begin when it is withdrawn, 
   )
   const file = await readJobFile(new URL('../jobs/marks.mjs', import.meta.url).href)
   const job = { id: 'a', partitions: 3, producer: { name: 'Marks' } }
-  const assign = (ticket: number, mark: string, ms: number): Assignment => {
-    const slice = encode([{ file: mark, ms }], 'items')
+  const assign = (ticket: number, mark: string, until?: string): Assignment => {
+    const slice = encode([{ file: mark, ms: 0, until }], 'items')
     const task = { kind: 'partition', partition: { index: ticket, offset: 0, limit: 1 }, attempt: 1, slice } as const
     const assignment: Assignment = { ticket, file, job, task, withdrawn: false }
     slot.give(assignment)
@@ -41,14 +46,16 @@ test('a task that waits behind another one does not begin when it is withdrawn, 
   // The slots of a pool keep no process alive; here a job would.
   const alive = setInterval(() => {}, 1000)
   try {
-    assign(1, any, 0)
+    assign(1, any)
     await until('it is loaded', () => ended.includes(1), 10_000)
     // Both come in one message, and the first keeps the slot from hearing more.
-    assign(2, first, 200)
-    const waits = assign(3, second, 0)
+    assign(2, first, withdrawn)
+    const waits = assign(3, second)
     await until('the first has begun', () => existsSync(first))
     slot.withdraw(waits)
-    assign(4, any, 0)
+    assign(4, any)
+    // What has been said to it is on its way by the next turn.
+    setImmediate(() => writeFileSync(withdrawn, ''))
     await until('the others are done', () => ended.includes(4))
     assert.deepEqual([ended, existsSync(second)], [[1, 2, 4], false])
   } finally {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -117,13 +117,16 @@ test('an idle slot takes over what waits behind a long partition', async () => {
 
 test('a partition that waits in a slot behind another one does not begin when the job is cancelled', async () => {
   await using producer = new Marks({ slots: 1 })
-  const [first, second] = ['first', 'second'].map((name) => join(folder, name)) as [string, string]
+  const [first, second, cancelled] = ['first', 'second', 'cancelled'].map((name) => join(folder, name)) as [string, string, string]
   const short = Array.from({ length: 40 }, () => ({ file: MARKS, ms: 0 }))
   // Short ones first, so that the slot is given some ahead.
-  const job = producer.map([...short, { file: first, ms: 300 }, ...short.map(() => ({ file: second, ms: 0 }))])
+  const job = producer.map([...short, { file: first, ms: 0, until: cancelled }, ...short.map(() => ({ file: second, ms: 0 }))])
   await until('the slot is busy', () => existsSync(first))
   job.cancel()
   await assert.rejects(job, { code: 'CANCELLED' })
+  // What has been said to the slot is on its way by the next turn.
+  await new Promise((turn) => setImmediate(turn))
+  writeFileSync(cancelled, '')
   const slot = slots()
   assert.equal((await producer.map([{ file: MARKS, ms: 1 }])).length, 1)
   assert.deepEqual(slots(), slot)

@@ -1,6 +1,7 @@
 // A database of PostgreSQL for tests.
 import type { TestContext } from 'node:test'
 import pg from 'pg'
+import { until } from '../processes.ts'
 import { serverUrl } from '../servers/needs.ts'
 
 /** Runs statements on a connection of its own each time. */
@@ -38,11 +39,6 @@ export async function terminate(applicationName: string): Promise<number> {
 
 /** Resolves when the server has no session of this name, which ends a moment after its client. */
 export async function noSession(applicationName: string, condition = 'true', limitMs = 2000, url?: string): Promise<void> {
-  const latest = performance.now() + limitMs
-  for (;;) {
-    const left = await sql(`select query from pg_stat_activity where application_name = '${applicationName}' and (${condition})`, url)
-    if (left.length === 0) return
-    if (performance.now() > latest) throw new Error(`There is still ${left.join(', ')}`)
-    await new Promise((later) => setTimeout(later, 20))
-  }
+  const query = `select query from pg_stat_activity where application_name = '${applicationName}' and (${condition})`
+  await until(`no session of ${applicationName}`, async () => (await sql(query, url)).length === 0, limitMs)
 }

@@ -6,6 +6,7 @@ import { MongoDataSource } from '@pymar/mongo-source'
 import { BSON, type Collection, type Document, MongoClient } from 'mongodb'
 import { inline } from '../conformance/transports.ts'
 import { List } from '../jobs/lists.ts'
+import { until } from '../processes.ts'
 import type { StartedServer } from '../servers/server.ts'
 import { noMongod, startReplicaSet } from './own-mongo.ts'
 
@@ -114,9 +115,9 @@ describe('a replica set', { skip: noMongod }, () => {
       List.WORKERS_NUMBER = 2
       const job = inline.map(List, source)
       const failed = assert.rejects(job, { code: 'CANCELLED' })
-      await until(async () => (await running(client, app)) > 0, 10_000)
+      await until('it reads', async () => (await running(client, app)) > 0, 10_000)
       job.cancel()
-      await until(async () => (await running(client, app)) === 0, 1000)
+      await until('it has ended', async () => (await running(client, app)) === 0, 1000)
       await failed
     }
   })
@@ -213,14 +214,6 @@ async function running(client: MongoClient, app: string): Promise<number> {
   return ops.filter(({ command }) => command?.find ?? command?.aggregate ?? command?.getMore).length
 }
 
-async function until(holds: () => Promise<boolean>, limitMs: number): Promise<void> {
-  const latest = performance.now() + limitMs
-  while (!(await holds())) {
-    if (performance.now() > latest) throw new Error(`It did not come to be in ${limitMs} ms`)
-    await new Promise((later) => setTimeout(later, 20))
-  }
-}
-
 async function keepWriting(moving: Collection<Moving>, seed: number, signal: AbortSignal): Promise<void> {
   let state = seed
   const next = (below: number) => {
@@ -230,6 +223,6 @@ async function keepWriting(moving: Collection<Moving>, seed: number, signal: Abo
   for (let turn = 0; !signal.aborted; turn++) {
     await moving.updateOne({ _id: next(5000) }, { $inc: { amount: 1 } })
     await moving.deleteOne({ _id: next(5000) })
-    await moving.insertOne({ _id: 10_000 * seed + turn, amount: 1 })
+    await moving.insertOne({ _id: 1e6 * seed + turn, amount: 1 })
   }
 }

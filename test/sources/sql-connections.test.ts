@@ -39,11 +39,11 @@ describe('a connection', needs('postgres'), () => {
   })
 
   test('is closed when nobody has used it for idleTimeoutMillis', async () => {
-    const conf = { connectionString: serverUrl('postgres'), application_name: 'pymar idle', idleTimeoutMillis: 200 }
+    const conf = { connectionString: serverUrl('postgres'), application_name: 'pymar idle', idleTimeoutMillis: 2000 }
     List.WORKERS_NUMBER = 1
     await inline.map(List, source(conf))
     assert.equal((await sql("select from pg_stat_activity where application_name = 'pymar idle'")).length, 1)
-    await noSession('pymar idle')
+    await noSession('pymar idle', 'true', 6000)
     assert.deepEqual(await inline.map(List, source(conf)), ALL)
   })
 

@@ -6,6 +6,7 @@ import type { PlanContext } from '@pymar/core'
 import { SqlDataSource } from '@pymar/sql-source'
 import { inline } from '../conformance/transports.ts'
 import { Asleep, Items, List, Sessions, SlowBlocks, Strict } from '../jobs/sql.ts'
+import { until } from '../processes.ts'
 import { needs } from '../servers/needs.ts'
 import { noSession, open, skippedBefore, sql } from './database.ts'
 
@@ -37,7 +38,7 @@ describe('a session', needs('postgres'), () => {
     List.WORKERS_NUMBER = 2
     const job = List.map(Asleep, { ...options, slots: 2 })
     const failed = assert.rejects(job, { code: 'CANCELLED' })
-    await until(async () => (await active('pymar slot')) === 2)
+    await until('both read', async () => (await active('pymar slot')) === 2, 15_000)
     job.cancel()
     await noSession('pymar slot', "state = 'active'", 1000)
     await failed
@@ -128,12 +129,4 @@ async function active(applicationName: string): Promise<number> {
     `select count(*) from pg_stat_activity where application_name = '${applicationName}' and state = 'active'`,
   )
   return Number(row?.[0])
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const latest = performance.now() + 15_000
-  while (!(await holds())) {
-    if (performance.now() > latest) throw new Error('It did not come to be')
-    await new Promise((later) => setTimeout(later, 20))
-  }
 }

@@ -1,9 +1,12 @@
 // needs: postgres
 // One view of the data for a whole job, whatever others do meanwhile.
 import assert from 'node:assert/strict'
+import { existsSync, rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import type { Job, Progress } from '@pymar/core'
-import { List, Moving, SlowList } from '../jobs/sql.ts'
+import type { Progress } from '@pymar/core'
+import { heldFile } from '../jobs/lists.ts'
+import { Hold, List, Moving, SlowList } from '../jobs/sql.ts'
+import { until } from '../processes.ts'
 import { needs } from '../servers/needs.ts'
 import { noSession, open, sql, terminate } from './database.ts'
 
@@ -22,11 +25,14 @@ describe('a snapshot', needs('postgres'), () => {
     try {
       for (let run = 0; run < RUNS; run++) {
         List.WORKERS_NUMBER = 16
-        const job = List.map(Moving, { ...options, onProgress: () => {} }) as Job<unknown[]>
-        const expected = await inSnapshotOf(job)
-        assert.deepEqual(sorted(await job), expected)
+        let expected: unknown
+        Moving.planned = async (snapshot) => {
+          expected = await rowsOf(snapshot)
+        }
+        assert.deepEqual(sorted(await List.map(Moving, options)), expected)
       }
     } finally {
+      Moving.planned = undefined
       stop.abort()
       await Promise.all(writers)
     }
@@ -52,17 +58,14 @@ describe('a snapshot', needs('postgres'), () => {
 
   test('a job whose snapshot is lost fails with SOURCE_FAILED, and says why', async () => {
     await fill(5000)
-    const job = SlowList.map(Moving, options)
-    let ended = 0
+    rmSync(heldFile(process.pid), { force: true })
+    const job = Hold.map(Moving, options)
     const failed = assert.rejects(job, {
       code: 'SOURCE_FAILED',
       message: /^Cannot hold the snapshot of Moving: terminating connection due to administrator command; .* start it again$/,
     })
-    for await (const _ of job.partials()) {
-      ended ||= await terminate('pymar job')
-      break
-    }
-    assert.equal(ended, 1)
+    await until('slots compute', () => existsSync(heldFile(process.pid)), 20_000)
+    assert.equal(await terminate('pymar job'), 1)
     await failed
   })
 
@@ -87,19 +90,11 @@ async function fill(count: number): Promise<void> {
 
 const sorted = (rows: unknown[]) => (rows as [number, number][]).toSorted(([a, b], [c, d]) => a - c || b - d)
 
-/** All rows, as the job's snapshot holds them. */
-async function inSnapshotOf(job: Job<unknown[]>): Promise<unknown[]> {
-  Moving.snapshot = ''
-  const failed = job.then(
-    () => {},
-    (error) => {
-      throw error
-    },
-  )
-  while (Moving.snapshot === '') await Promise.race([failed, new Promise((turn) => setImmediate(turn))])
+/** All rows, as a snapshot holds them. */
+async function rowsOf(snapshot: string): Promise<unknown[]> {
   const client = await open()
   try {
-    await client.query(`begin isolation level repeatable read; set transaction snapshot '${Moving.snapshot}'`)
+    await client.query(`begin isolation level repeatable read; set transaction snapshot '${snapshot}'`)
     return sorted((await client.query({ text: 'select id, amount from pymar_moving', rowMode: 'array' })).rows)
   } finally {
     await client.end()
