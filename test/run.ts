@@ -7,8 +7,8 @@
  *   --in       Where to look for *.test.ts. Default: test.
  *   --timeout  Milliseconds that one file may take, so that what hangs ends. Default: 600,000.
  *
- * One file after the other: they share tables, and count the sessions of a server. A file names the servers that it needs in its first lines: `// needs: amqp, postgres`. A test is skipped by `needs()`
- * where one is missing; with CI=true that is a failure of the run, and so is a process that outlives the tests.
+ * One file after the other: they share tables, and count the sessions of a server. A file names the servers that it
+ * needs in its first lines: `// needs: amqp, postgres`. A test is skipped by `needs()` where one is missing; with CI=true that is a failure of the run, and so is a process that outlives the tests.
  * PYMAR_TEST_NATIVE=1 leaves the types to Node instead of tsx.
  */
 import { randomUUID } from 'node:crypto'

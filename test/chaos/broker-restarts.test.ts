@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { describe } from 'node:test'
 import { namespace, startWorker } from '../amqp/workers.ts'
 import { TcpProxy } from '../tcp-proxy.ts'
-import { noBroker, ownNode } from './own-node.ts'
+import { noBroker, ownNode, PATIENT } from './own-node.ts'
 import { answer, CHAOS, gate, inTheMiddle, marks, row, start } from './row.ts'
 
 describe('a broker of our own', { skip: noBroker }, () => {
   const own = ownNode()
-  const options = () => ({ queue: own.node.url, namespace })
+  const options = () => ({ queue: own.node.url, namespace, ...PATIENT })
   const worker = () => startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', own.node.url)
 
   for (const how of ['stop', 'kill'] as const) {
@@ -35,7 +35,7 @@ describe('a broker of our own', { skip: noBroker }, () => {
       const proxy = await TcpProxy.open(own.node.url)
       t.after(() => proxy.close())
       const one = await worker()
-      const job = start({ items: 40, ms: 1 }, { queue: proxy.url, namespace })
+      const job = start({ items: 40, ms: 1 }, { queue: proxy.url, namespace, ...PATIENT })
       let [replies, restarted] = [0, Promise.resolve()]
       // The last of them does not arrive.
       proxy.watch = (direction, bytes) => {

@@ -1,17 +1,12 @@
 // The fault table: what becomes of jobs when something befalls the broker, one of this file's own, while it runs.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { connect } from 'amqplib'
 import { namespace, type RunningWorker, startWorker } from '../amqp/workers.ts'
-import { Chaos, SlowReduce } from '../jobs/chaos.mjs'
-import { Long } from '../jobs/long.mjs'
+import { Chaos } from '../jobs/chaos.mjs'
 import { until } from '../processes.ts'
-import { ACK_TIMEOUT_MS, noBroker, ownNode } from './own-node.ts'
-import { answer, CHAOS, inTheMiddle, marks, row, start } from './row.ts'
-
-const LONG = fileURLToPath(new URL('../jobs/long.mjs', import.meta.url))
+import { noBroker, ownNode } from './own-node.ts'
+import { answer, CHAOS, inTheMiddle, row, start } from './row.ts'
 
 describe('a broker of our own', { skip: noBroker }, () => {
   const own = ownNode()
@@ -19,15 +14,19 @@ describe('a broker of our own', { skip: noBroker }, () => {
   const worker = (...args: readonly string[]) => startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', own.node.url, ...args)
   const taskQueue = ({ said }: RunningWorker) => `pymar.1.${namespace}.Chaos.${/fingerprint (\w+)/.exec(said())?.[1]}`
 
+  const isBlocked = async () => (await own.node.ask('list_connections', 'state')).includes('blocked')
+
   for (const [alarm, on, off] of [
     ['memory', ['set_vm_memory_high_watermark', '0.000001'], ['set_vm_memory_high_watermark', '0.4']],
     ['disk', ['set_disk_free_limit', '100000GB'], ['set_disk_free_limit', '50MB']],
   ] as const) {
     row(`broker in ${alarm} alarm: goes on when it is over; BROKER if that is not within brokerTimeoutMs`, {}, async (next, t) => {
       try {
-        await inTheMiddle({ queue: own.node.url, next, t }, async () => {
+        await inTheMiddle({ queue: own.node.url, next, t }, async (_, goOn) => {
           await own.node.tell(...on)
-          await sleep(1500)
+          // Now there is something to say. A broker tells a connection that it is blocked when that publishes.
+          goOn()
+          await until('a connection is blocked', isBlocked, 20_000)
           await own.node.tell(...off)
         })
         await own.node.tell(...on)
@@ -56,7 +55,7 @@ describe('a broker of our own', { skip: noBroker }, () => {
       try {
         for await (const _ of job.partials()) break
         await own.node.tell('set_vm_memory_high_watermark', '0.000001')
-        await until('a connection is blocked', async () => (await own.node.ask('list_connections', 'state')).includes('blocked'), 20_000)
+        await until('a connection is blocked', isBlocked, 20_000)
         const began = performance.now()
         assert.equal(await one.end(), 0)
         assert.ok(performance.now() - began < 60_000, 'it waits for 30 s, and not for the broker')
@@ -94,34 +93,6 @@ describe('a broker of our own', { skip: noBroker }, () => {
     assert.ok(queues.length > 0)
     for (const queue of queues) await channel.deleteQueue(queue)
   }
-
-  row('channel closed by the ack timeout: the partition goes on where it is, once', {}, async () => {
-    const one = await startWorker(LONG, '-w', '2', '-q', own.node.url, '-v')
-    assert.equal(await Long.map([5002], { ...options(), timeoutMs: 60_000 }), '5002 in attempt 1')
-    assert.equal(await one.end(), 0)
-    assert.match(one.said(), /takes partition 0 .*connection to the broker is lost.*takes partition 0 /s)
-    assert.equal(one.said().split('waits 5002 ms').length - 1, 1)
-  })
-
-  row('user code longer than heartbeat and ack timeout: no connection is lost by it, nothing is done twice', {}, async (_, t) => {
-    const mark = marks(t)
-    const url = `${own.node.url}/?heartbeat=2`
-    const one = await startWorker(CHAOS, '-w', '2', '-q', url, '-v', '--ack-timeout', String(ACK_TIMEOUT_MS))
-    const long = 3 * ACK_TIMEOUT_MS
-    assert.equal(await start({ items: 2, ms: long, mark: mark.path }, { queue: url, namespace }), await answer(2))
-    assert.deepEqual(
-      mark
-        .all()
-        .map(([index, attempt]) => `${index} ${attempt}`)
-        .sort(),
-      ['0 1', '1 1'],
-    )
-    // The last reduceFn runs in a slot of this process's machine.
-    assert.equal(await SlowReduce.map([1, 2, 3, long], { queue: url, namespace, timeoutMs: 60_000 }), long)
-    assert.equal(await one.end(), 0)
-    assert.match(one.said(), /acknowledges 1 partition early/)
-    assert.doesNotMatch(one.said(), /lost/)
-  })
 
   row('has nothing left of all that but queues that end by themselves', {}, async () => {
     const apart = { queue: own.node.url, namespace: 'left' }

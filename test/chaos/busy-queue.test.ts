@@ -1,3 +1,4 @@
+// needs: amqp
 // What becomes of lost tasks in a queue that other jobs keep full.
 import assert from 'node:assert/strict'
 import { setInterval } from 'node:timers/promises'
@@ -40,7 +41,7 @@ row('queue purged while other jobs keep it full: what was lost is sent again', n
   }
   assert.equal(await ended, await answer(40))
   // Seen empty twice, it would tell by itself what is lost. Where a machine stood still it may have been empty for once.
-  assert.ok(waited.filter((count) => count === 0).length <= 0.1 * waited.length, `the queue was empty: ${waited}`)
+  assert.ok(waited.filter((count) => count === 0).length <= 1, `the queue was empty: ${waited}`)
   for (const other of others) assert.equal(await other, await answer(40))
   assert.equal(await worker.end(), 0)
 })

@@ -35,7 +35,10 @@ for (const [what, heartbeats, directions] of [
       const net = await proxies(t)
       const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', net.urlOf(net.worker))
       const end = gate(t)
-      const job = start({ items: 120, ms: 5, held: 60, gate: end.path }, { queue: net.urlOf(net.producer), namespace })
+      const job = start(
+        { items: 120, ms: 5, held: 60, gate: end.path },
+        { queue: net.urlOf(net.producer), namespace, brokerTimeoutMs: 20_000 },
+      )
       let left = 1 + Math.floor(next() * 10)
       for await (const _ of job.partials()) if (--left === 0) break
       const before = net[side].connections

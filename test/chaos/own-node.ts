@@ -9,8 +9,8 @@ const { signal } = new AbortController()
 /** Why there cannot be one, or false. */
 export const noBroker: string | false = !binary && 'no rabbitmq-server on this machine'
 
-/** It waits for acknowledgements for so long, in milliseconds, and looks often. */
-export const ACK_TIMEOUT_MS = 2000
+/** So long may such a node take to start on a slow machine: producers wait for it, in milliseconds. */
+export const PATIENT = { brokerTimeoutMs: 100_000 }
 
 export interface OwnNode {
   readonly node: RabbitNode
@@ -21,12 +21,11 @@ export interface OwnNode {
   queueOf(namespace: string, which: RegExp): Promise<string>
 }
 
-/** A node that is there while the tests of this suite run. @param more Settings of its application `rabbit`, as Erlang terms. */
-export function ownNode(more = ''): OwnNode {
+/** A node that is there while the tests of this suite run. @param settings Of its application `rabbit`, as Erlang terms. */
+export function ownNode(settings = ''): OwnNode {
   const folder = makeTemporaryFolder('pymar-chaos')
   let node: RabbitNode | undefined
   before(async () => {
-    const settings = `{consumer_timeout, ${ACK_TIMEOUT_MS}}, {channel_tick_interval, 1000}${more && `, ${more}`}`
     if (binary) node = await RabbitNode.start(binary, folder.path, signal, settings)
   })
   after(async () => {

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { namespace, startWorker } from '../amqp/workers.ts'
-import { noBroker, ownNode } from './own-node.ts'
+import { noBroker, ownNode, PATIENT } from './own-node.ts'
 import { answer, CHAOS, row, start } from './row.ts'
 
 describe('queues with replicas', { skip: noBroker }, () => {
   const own = ownNode()
-  const options = () => ({ queue: own.node.url, namespace })
+  const options = () => ({ queue: own.node.url, namespace, ...PATIENT })
   const worker = () => startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', own.node.url)
 
   row('queues with replicas: workers find them, whoever is first', {}, async () => {
@@ -35,7 +35,7 @@ describe('queues with replicas', { skip: noBroker }, () => {
     row(`queues with replicas, broker killed and started, ${when} after they were declared`, {}, async (next) => {
       const ours = `${namespace}-${when}`
       const one = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', own.node.url, '--namespace', ours)
-      const job = start({ items: 200, ms }, { queue: own.node.url, namespace: ours, quorum: true })
+      const job = start({ items: 200, ms }, { ...options(), namespace: ours, quorum: true })
       const enough = Math.floor(40 * part + 4 * next())
       let done = 0
       for await (const _ of job.partials()) if (++done === enough) await own.restart('kill')

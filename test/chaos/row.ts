@@ -10,6 +10,7 @@ import { inline } from '../conformance/transports.ts'
 import { Chaos, type ChaosParams, Script } from '../jobs/chaos.mjs'
 import { random } from '../processes.ts'
 import { makeTemporaryFolder } from '../servers/temporary-folder.ts'
+import { PATIENT } from './own-node.ts'
 
 export const CHAOS = fileURLToPath(new URL('../jobs/chaos.mjs', import.meta.url))
 const SEED = Number(process.env['PYMAR_SEED'] ?? 1)
@@ -31,8 +32,7 @@ export function row(title: string, options: { skip?: string | false }, body: (ne
 
 /** A job of {@link Chaos}. */
 export function start(params: ChaosParams, options: MapOptions & ProducerOptions) {
-  // On a slow machine a broker takes long to start.
-  return Chaos.map(new DataSourceFactory(Script, { params }), { timeoutMs: 120_000, brokerTimeoutMs: 100_000, ...options })
+  return Chaos.map(new DataSourceFactory(Script, { params }), { timeoutMs: 120_000, ...options })
 }
 
 /** What it must give, whatever happens: what this process computes by itself. */
@@ -40,24 +40,24 @@ export function answer(items: number): Promise<number> {
   return inline.map(Chaos, new DataSourceFactory(Script, { params: { items } }))
 }
 
-/** A job in whose middle something happens, with a worker that is of use afterwards. @param queue The broker's URL. */
+/** A job in whose middle something happens, with a worker that is of use afterwards. @param happen May let the job go on before it is over. */
 export async function inTheMiddle(
   { queue, next, t }: { readonly queue: string; readonly next: () => number; readonly t: TestContext },
-  happen: (worker: RunningWorker) => Promise<unknown>,
+  happen: (worker: RunningWorker, goOn: () => void) => Promise<unknown>,
 ): Promise<void> {
   const worker = await startWorker(CHAOS, '-w', '2', '-p', 'Chaos', '-q', queue)
   const end = gate(t)
-  const job = start({ items: 120, ms: 5, held: 60, gate: end.path }, { queue, namespace })
+  const job = start({ items: 120, ms: 5, held: 60, gate: end.path }, { queue, namespace, ...PATIENT })
   let left = 1 + Math.floor(next() * 10)
   for await (const _ of job.partials()) if (--left === 0) break
-  await happen(worker)
+  await happen(worker, end.open)
   end.open()
   assert.equal(await job, await answer(120))
   assert.equal(await start({ items: 40 }, { queue, namespace }), await answer(40))
   assert.equal(await worker.end(), 0)
 }
 
-/** What items of a job wait for, so that it is not over before. */
+/** What items of a job wait for, so that it is not over before; not longer than the test. */
 export function gate(t: TestContext) {
   const folder = makeTemporaryFolder('pymar-gate')
   t.after(() => folder.remove())

@@ -158,7 +158,7 @@ row('poison partition that ends whole workers: WORKER_LOST too', amqp, async () 
     while (!over.signal.aborted) {
       const worker = await startWorker(CHAOS, '-w', '1', '-p', 'Chaos')
       workers.push(worker)
-      if (!over.signal.aborted && worker.child.exitCode === null && worker.child.signalCode === null)
+      if (worker.child.exitCode === null && worker.child.signalCode === null)
         await once(worker.child, 'exit', { signal: over.signal }).catch(() => {})
     }
   })()

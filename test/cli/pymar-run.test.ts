@@ -107,7 +107,7 @@ test('classes are found though V8 has thrown their code away', async () => {
 
 test('a script ends when its last job does, whatever limits its partitions had', async () => {
   const { child, ended } = pymar(['run', 'retries.mjs'])
-  await once(child.stdout as Readable, 'data')
+  await Promise.race([once(child.stdout as Readable, 'data'), ended])
   const answered = performance.now()
   const { code, out } = await ended
   assert.deepEqual([code, out], [0, '6\n'])

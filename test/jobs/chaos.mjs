@@ -1,6 +1,7 @@
 // Partitions that do what their items say: take time, leave a mark, end their slot. The answer is a sum of floating-point numbers, whose last
 // bits show any fault in the order.
 import { appendFileSync, existsSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataSource, Producer } from '@pymar/core'
 
@@ -33,7 +34,7 @@ const DEEDS = {
 /**
  * `items`: how many. `ms`: how long each takes, or how long those take that have a time of their own. `deed`: what happens at item `at`: so many
  * `times`, if that is said, for which there must be a `mark`: a file that gets a line for each partition that begins. Items from `held` on wait until
- * there is a file `gate`.
+ * there is a file `gate`, or its folder is gone.
  */
 export class Script extends DataSource {
   static fullLength({ items }) {
@@ -58,6 +59,10 @@ function isDue(times, mark) {
   return false
 }
 
+function isShut(gate) {
+  return gate !== undefined && !existsSync(gate) && existsSync(dirname(gate))
+}
+
 export class Chaos extends Producer {
   static WORKERS_NUMBER = 40
 
@@ -66,7 +71,7 @@ export class Chaos extends Producer {
     if (mark) appendFileSync(mark, `${partition.index} ${attempt} ${process.pid}\n`)
     const all = []
     for (const i of source) {
-      while (gate && i >= held && !existsSync(gate)) await sleep(5)
+      while (i >= held && isShut(gate)) await sleep(5)
       const end = performance.now() + (slow[i] ?? ms)
       while (performance.now() < end);
       if (deed && i === at && isDue(times, mark)) await DEEDS[deed]()

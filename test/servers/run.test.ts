@@ -53,8 +53,9 @@ test('run skips a test with the reason when its server is missing, and fails wit
   assert.match(ci.stderr, /^Cannot run the tests without a server that they need as CI=true: mongo missing /)
 })
 
-test('run fails when a test needs a server that the header of no file names', async () => {
-  await using run = runIn({ 'mongo.test.ts': NEEDS_MONGO })
+test('run fails when a test needs a server that the header of its file does not name, though that of another one does', async () => {
+  const env = { PYMAR_TEST_MONGO: `mongodb://127.0.0.1:${await freePort()}` }
+  await using run = runIn({ 'mongo.test.ts': NEEDS_MONGO, 'other.test.ts': `// needs: mongo\n${NEEDS_MONGO}` }, [], env)
   assert.equal(await run.exitCode, 1)
   assert.match(run.stdout, /Cannot need server "mongo" here: the file's first lines do not say "\/\/ needs: mongo"/)
 })

@@ -123,10 +123,9 @@ test('a partition that waits in a slot behind another one does not begin when th
   const job = producer.map([...short, { file: first, ms: 0, until: cancelled }, ...short.map(() => ({ file: second, ms: 0 }))])
   await until('the slot is busy', () => existsSync(first))
   job.cancel()
+  // What has been said to the slot is on its way by the next turn; and it has not for ever.
+  setImmediate(() => writeFileSync(cancelled, ''))
   await assert.rejects(job, { code: 'CANCELLED' })
-  // What has been said to the slot is on its way by the next turn.
-  await new Promise((turn) => setImmediate(turn))
-  writeFileSync(cancelled, '')
   const slot = slots()
   assert.equal((await producer.map([{ file: MARKS, ms: 1 }])).length, 1)
   assert.deepEqual(slots(), slot)

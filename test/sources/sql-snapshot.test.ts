@@ -17,7 +17,10 @@ const upTo = (end: number) => Array.from({ length: end }, (_, i) => i)
 
 describe('a snapshot', needs('postgres'), () => {
   before(() => fill(5000))
-  after(() => sql('drop table if exists pymar_moving, pymar_moved'))
+  after(() => {
+    rmSync(heldFile(process.pid), { force: true })
+    return sql('drop table if exists pymar_moving, pymar_moved')
+  })
 
   test(`a job finds what one transaction finds, while others update, insert and delete, in ${RUNS} seeded runs`, async () => {
     const stop = new AbortController()

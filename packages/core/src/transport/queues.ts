@@ -19,7 +19,7 @@ const NOT_OURS = /NOT[-_]FOUND|RESOURCE[-_]LOCKED|ACCESS[-_]REFUSED/
 /**
  * Asks for queues over the connection of a link, and declares and deletes them.
  *
- * The broker closes a channel that asks for what is not there, or may not be, so each question has one of its own.
+ * The broker closes a channel over which it refuses something, as to tell of a queue that is not there. So each question has one of its own.
  */
 export class Queues {
   readonly #link: Link
@@ -39,12 +39,12 @@ export class Queues {
 
   /** A queue's state, or undefined if there is no such queue. @throws {Error} If there is no connection, or no answer. */
   async find(queue: string): Promise<QueueState | undefined> {
-    try {
-      return await this.#ask((channel) => channel.checkQueue(queue))
-    } catch (error) {
-      if (NOT_OURS.test(messageOf(error))) return undefined
-      throw error
-    }
+    return this.#ask<QueueState | undefined>((channel) =>
+      channel.checkQueue(queue).catch((error) => {
+        if (NOT_OURS.test(messageOf(error))) return undefined
+        throw error
+      }),
+    )
   }
 
   /** How many consumers a queue has, as {@link find} does. */
@@ -68,7 +68,7 @@ export class Queues {
     if (deleted) await keepAlive(soon(deleted))
   }
 
-  async #ask(question: (channel: Channel) => Promise<QueueState>): Promise<QueueState> {
+  async #ask<Answer>(question: (channel: Channel) => Promise<Answer>): Promise<Answer> {
     const channel = await this.channel()
     try {
       return await withLimit(question(channel), ANSWER_LIMIT_MS, NO_ANSWER)
